@@ -1,0 +1,3 @@
+//! cofferdam
+
+fn main() {}

@@ -1,0 +1,271 @@
+//! Why a call failed. Each variant names who failed, whose fault it is, what became of the call and what to do next.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::{Blame, Outcome, ProviderKey};
+
+/// Why authorization said no. The texts are the reference's: actors and operators match on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Denial {
+    /// The contract is not among the `caps` of the actor's claims, or a provider called an actor not linked to it.
+    #[error("Authorization denied - Actor does not have required claims")]
+    Claims,
+    /// An installed `Authorizer` refused.
+    #[error("Authorization denied - authorizer rejected invocation")]
+    Authorizer,
+    /// A provider called an actor that has no link to it.
+    #[error("Authorization denied - Actor is not linked to this provider")]
+    NotLinked,
+    /// The actor's claims have expired since it was started.
+    #[error("Authorization denied - Actor claims have expired")]
+    Expired,
+}
+
+/// How a guest died. The instance is discarded; the actor lives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Trap {
+    /// It used up the fuel that its deadline allows.
+    #[error("ran out of fuel")]
+    OutOfFuel,
+    /// It recursed too deep.
+    #[error("stack overflow")]
+    StackOverflow,
+    /// It touched memory or a table out of bounds.
+    #[error("access out of bounds")]
+    OutOfBounds,
+    /// It executed `unreachable`, which is how a Rust panic ends.
+    #[error("unreachable executed")]
+    Unreachable,
+    /// It divided by zero, overflowed a conversion, or called through a wrong signature.
+    #[error("illegal operation")]
+    Illegal,
+    /// It broke the waPC protocol, for example by a pointer outside its memory.
+    #[error("waPC protocol violation")]
+    Protocol,
+    /// It called `proc_exit` during a call.
+    #[error("exited")]
+    Exited,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, Error)]
+pub enum CallError {
+    /// Authorization said no; nothing was delivered.
+    #[error("{0}")]
+    Denied(#[from] Denial),
+    /// No actor, alias or link answers to the name that the actor used.
+    #[error(
+        "The target {namespace} was not found as an actor public key, an actor call alias, or as the contract ID in an \
+         existing link from source actor {actor}"
+    )]
+    NoTarget {
+        /// The calling actor.
+        actor: String,
+        /// What it asked for.
+        namespace: String,
+    },
+    /// The actor is not running here.
+    #[error("No claims found for actor '{actor}'. Has it been started?")]
+    NoSuchActor {
+        /// Its public key or alias.
+        actor: String,
+    },
+    /// The actor's own code answered with an error.
+    #[error("actor {actor} answered {operation} with an error: {message}")]
+    ActorFailed {
+        /// Its public key.
+        actor: String,
+        /// The operation.
+        operation: String,
+        /// The actor's words.
+        message: String,
+    },
+    /// The actor's guest died during the call.
+    #[error("actor {actor} trapped in {operation}: {trap}{detail}")]
+    ActorTrapped {
+        /// Its public key.
+        actor: String,
+        /// The operation.
+        operation: String,
+        /// How it died.
+        trap: Trap,
+        /// More, beginning with a separator, or empty.
+        detail: String,
+    },
+    /// A new instance of the actor could not be made.
+    #[error("actor {actor} could not be instantiated: {message}")]
+    ActorNotInstantiated {
+        /// Its public key.
+        actor: String,
+        /// Why.
+        message: String,
+    },
+    /// The provider answered with an error.
+    #[error("provider {provider} answered {operation} with an error: {message}")]
+    ProviderFailed {
+        /// Which provider.
+        provider: ProviderKey,
+        /// The operation.
+        operation: String,
+        /// The provider's words.
+        message: String,
+    },
+    /// The provider's code panicked in this call; its process lives on.
+    #[error("provider {provider} panicked in {operation}: {message}")]
+    ProviderPanicked {
+        /// Which provider.
+        provider: ProviderKey,
+        /// The operation.
+        operation: String,
+        /// The panic's message.
+        message: String,
+    },
+    /// The provider's process died while the call was in flight.
+    #[error("provider {provider} crashed during {operation}: {cause}")]
+    ProviderCrashed {
+        /// Which provider.
+        provider: ProviderKey,
+        /// The operation.
+        operation: String,
+        /// The signal or exit code, in words.
+        cause: String,
+    },
+    /// The provider is not ready: starting, restarting, held or stopped.
+    #[error("provider {provider} is not available: {state}")]
+    ProviderUnavailable {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Its state, in words.
+        state: String,
+    },
+    /// The provider is draining and takes no new calls.
+    #[error("provider {provider} is draining")]
+    ProviderDraining {
+        /// Which provider.
+        provider: ProviderKey,
+    },
+    /// The deadline passed.
+    #[error("{target} did not answer {operation} within {waited:?}")]
+    DeadlineExceeded {
+        /// Who was called, in words.
+        target: String,
+        /// The operation.
+        operation: String,
+        /// The time that it had.
+        waited: Duration,
+        /// Whether the callee saw it.
+        outcome: Outcome,
+    },
+    /// The callee serves as many calls as it may, and none ended by the deadline.
+    #[error("{target} already serves its limit of {limit} calls at once")]
+    Overloaded {
+        /// Who was called, in words.
+        target: String,
+        /// The limit.
+        limit: u32,
+    },
+    /// Too many actors on one stack.
+    #[error("call to {target} refused: {limit} nested calls are the limit")]
+    TooDeep {
+        /// Who was called, in words.
+        target: String,
+        /// The limit.
+        limit: u8,
+    },
+    /// Argument or answer too large.
+    #[error("{what} of {bytes} bytes exceeds the limit of {limit} bytes")]
+    PayloadTooLarge {
+        /// "argument" or "answer", with of whom.
+        what: String,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The host is stopping.
+    #[error("the host is stopping")]
+    HostStopping,
+    /// We are wrong.
+    #[error("internal error: {message}")]
+    Internal {
+        /// What broke.
+        message: String,
+    },
+}
+
+impl CallError {
+    /// Whose fault it is.
+    pub const fn blame(&self) -> Blame {
+        match self {
+            Self::Denied(_) | Self::NoTarget { .. } | Self::NoSuchActor { .. } => Blame::Operator,
+            Self::ActorFailed { .. } | Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => Blame::Actor,
+            Self::TooDeep { .. } | Self::PayloadTooLarge { .. } => Blame::Actor,
+            Self::ProviderFailed { .. } | Self::ProviderPanicked { .. } | Self::ProviderCrashed { .. } => {
+                Blame::Provider
+            }
+            Self::ProviderUnavailable { .. } | Self::DeadlineExceeded { .. } => Blame::Provider,
+            Self::ProviderDraining { .. } | Self::HostStopping => Blame::Operator,
+            Self::Overloaded { .. } | Self::Internal { .. } => Blame::Host,
+        }
+    }
+
+    /// What became of the call.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::ActorFailed { .. } | Self::ProviderFailed { .. } => Outcome::Answered,
+            Self::ActorTrapped { .. } | Self::ProviderPanicked { .. } | Self::ProviderCrashed { .. } => {
+                Outcome::Unknown
+            }
+            Self::DeadlineExceeded { outcome, .. } => *outcome,
+            Self::PayloadTooLarge { .. } | Self::Internal { .. } => Outcome::Unknown,
+            _ => Outcome::NotDelivered,
+        }
+    }
+
+    /// The word for programs. A released word never changes.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::NoTarget { .. } => "no_target",
+            Self::NoSuchActor { .. } => "no_such_actor",
+            Self::ActorFailed { .. } => "actor_failed",
+            Self::ActorTrapped { .. } => "actor_trapped",
+            Self::ActorNotInstantiated { .. } => "actor_not_instantiated",
+            Self::ProviderFailed { .. } => "provider_failed",
+            Self::ProviderPanicked { .. } => "provider_panicked",
+            Self::ProviderCrashed { .. } => "provider_crashed",
+            Self::ProviderUnavailable { .. } => "provider_unavailable",
+            Self::ProviderDraining { .. } => "provider_draining",
+            Self::DeadlineExceeded { .. } => "deadline_exceeded",
+            Self::Overloaded { .. } => "overloaded",
+            Self::TooDeep { .. } => "too_deep",
+            Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::HostStopping => "host_stopping",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    /// What to do next, for a person.
+    pub const fn next_step(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "sign the actor with the capability, link it, or change the authorizer",
+            Self::NoTarget { .. } => "set a link from the actor to a provider of that contract and link name",
+            Self::NoSuchActor { .. } => "start the actor, or see `cofferdam ps` for those that run",
+            Self::ActorFailed { .. } => "the actor's own words say why",
+            Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => "mend the actor; the next call is a new one",
+            Self::ProviderFailed { .. } => "the provider's own words say why",
+            Self::ProviderPanicked { .. } => "report it to the provider's author",
+            Self::ProviderCrashed { .. } => "the provider is restarted by itself; see `cofferdam ps`",
+            Self::ProviderUnavailable { .. } => "wait for its restart; see `cofferdam ps`",
+            Self::ProviderDraining { .. } => "wait for the provider to be started again",
+            Self::DeadlineExceeded { .. } => "look at the callee's load, or raise the time-out",
+            Self::Overloaded { .. } => "call less at once, or raise the limit",
+            Self::TooDeep { .. } => "look for actors that call each other without end",
+            Self::PayloadTooLarge { .. } => "send less, or raise the payload limit",
+            Self::HostStopping => "call another host",
+            Self::Internal { .. } => "report this as a bug of cofferdam",
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Layer 0, the words every other module speaks: identities, deadlines, invocations, errors.
+//!
+//! Nothing here decides, waits or does I/O, and nothing here imports another module of the host.
+
+mod entity;
+mod error;
+mod fault;
+mod invocation;
+mod limits;
+
+pub use entity::{LinkKey, ProviderKey, WasmCloudEntity};
+pub use error::{CallError, Denial, Trap};
+pub use fault::{Blame, Outcome};
+pub use invocation::{Callee, HostCall, Invocation, Outbound};
+pub use limits::{ActorLimits, CallLimits};
+
+pub use cofferdam_channel::Deadline;
+
+/// The origin of calls the host makes by itself, and of `Host::call_actor`.
+pub const SYSTEM_ACTOR: &str = "system";
+
+/// The name of a link for which none was given.
+pub const DEFAULT_LINK_NAME: &str = "default";

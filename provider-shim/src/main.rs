@@ -1,0 +1,3 @@
+//! cofferdam-shim
+
+fn main() {}
