@@ -1,0 +1,45 @@
+//! The only file that names bincode: fixed-width little-endian integers, so that golden bytes can be read by eye, and a
+//! limit on what a decode may allocate.
+
+use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+pub(crate) use bincode::{BorrowDecode, Decode, Encode};
+
+use crate::DecodeError;
+use crate::limits::{CALL_HEADER_BYTES_MAX, CONTROL_FRAME_BYTES_MAX};
+
+const fn config<const BYTES_MAX: usize>() -> Configuration<LittleEndian, Fixint, Limit<BYTES_MAX>> {
+    bincode::config::standard().with_fixed_int_encoding().with_little_endian().with_limit::<BYTES_MAX>()
+}
+
+/// Writes the header of a call frame into `buffer` and returns its length.
+pub(crate) fn write_header<T: Encode>(header: &T, buffer: &mut [u8]) -> Result<usize, DecodeError> {
+    bincode::encode_into_slice(header, buffer, config::<CALL_HEADER_BYTES_MAX>())
+        .map_err(|error| malformed("call header", &error))
+}
+
+/// Reads the header at the front of `bytes` and returns it with its length.
+pub(crate) fn read_header<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(T, usize), DecodeError> {
+    bincode::borrow_decode_from_slice(bytes, config::<CALL_HEADER_BYTES_MAX>())
+        .map_err(|error| malformed("call header", &error))
+}
+
+/// A control message as bytes.
+pub(crate) fn write_message<T: Encode>(message: &T) -> Result<Vec<u8>, DecodeError> {
+    bincode::encode_to_vec(message, config::<{ CONTROL_FRAME_BYTES_MAX as usize }>())
+        .map_err(|error| malformed("control message", &error))
+}
+
+/// Reads a control message that must fill `bytes`.
+pub(crate) fn read_message<T: Decode<()>>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let (message, used) = bincode::decode_from_slice(bytes, config::<{ CONTROL_FRAME_BYTES_MAX as usize }>())
+        .map_err(|error| malformed("control message", &error))?;
+    if used != bytes.len() {
+        let why = format!("{} bytes follow its end", bytes.len() - used);
+        return Err(DecodeError::Malformed { what: "control message", why });
+    }
+    Ok(message)
+}
+
+fn malformed(what: &'static str, error: &dyn std::fmt::Display) -> DecodeError {
+    DecodeError::Malformed { what, why: error.to_string() }
+}

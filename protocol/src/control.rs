@@ -1,0 +1,237 @@
+//! What travels on the control socket, after preface and hello. A frame is `u32 length | message`.
+//!
+//! Messages that ask for an answer carry a `request` number, chosen by the asking side and not reused. Only the host
+//! sends descriptors; those of a shim are never received.
+
+use std::fmt;
+
+use crate::codec::{Decode, Encode};
+
+use crate::limits::{CALLS_MAX, CONTROL_FRAME_BYTES_MAX};
+use crate::{DecodeError, codec, frame};
+
+/// From the host to the shim.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum HostMessage {
+    /// The first one: open this library and make the provider. Three descriptors come with it: the library as a sealed
+    /// memfd, the socket `down`, the socket `up`.
+    Load {
+        /// The directories that were granted.
+        dirs: Vec<Dir>,
+    },
+    /// An actor was linked.
+    Bind {
+        /// Its number.
+        request: u64,
+        /// The actor's public key.
+        actor: String,
+        /// The settings of the link.
+        values: Vec<Setting>,
+    },
+    /// A link is gone.
+    Unbind {
+        /// Its number.
+        request: u64,
+        /// The actor's public key.
+        actor: String,
+    },
+    /// How are you?
+    Health {
+        /// Its number.
+        request: u64,
+    },
+    /// Here is what you asked for. One descriptor comes with it.
+    Granted {
+        /// The number of the [`ShimMessage::Ask`].
+        request: u64,
+    },
+    /// You don't get what you asked for.
+    Refused {
+        /// The number of the [`ShimMessage::Ask`].
+        request: u64,
+        /// Why.
+        refusal: Refusal,
+        /// Why, for people.
+        reason: String,
+    },
+    /// No new calls will come. End what is in flight, say [`ShimMessage::Drained`], and exit.
+    Drain {
+        /// When the process is killed: `CLOCK_MONOTONIC`, in ns.
+        deadline_ns: u64,
+    },
+}
+
+/// From the shim to the host. All of it is the shim's own word.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ShimMessage {
+    /// The provider was made and takes calls.
+    Loaded {
+        /// Its name and version, for people.
+        name: String,
+        /// How many calls it serves at once.
+        concurrency: u32,
+    },
+    /// The provider could not be made. The process exits.
+    NotLoaded {
+        /// Which step failed.
+        fault: LoadFault,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The answer to a bind.
+    Bound {
+        /// The number of the bind.
+        request: u64,
+        /// None when it accepted, else why not.
+        rejection: Option<String>,
+    },
+    /// The answer to an unbind.
+    Unbound {
+        /// The number of the unbind.
+        request: u64,
+    },
+    /// The answer to a health request.
+    HealthReport {
+        /// The number of the request.
+        request: u64,
+        /// None when healthy, else why not.
+        complaint: Option<String>,
+    },
+    /// The provider wants something of the world.
+    Ask {
+        /// Its number.
+        request: u64,
+        /// What.
+        want: Want,
+    },
+    /// A line for the log.
+    Log {
+        /// How much it matters: 0 error, 1 warn, 2 info, 3 debug; more counts as debug.
+        level: u32,
+        /// The line.
+        line: String,
+        /// How many lines were dropped before it.
+        dropped: u64,
+    },
+    /// Nothing is in flight any more.
+    Drained,
+}
+
+/// A directory that was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Dir {
+    /// The name that the provider asks for.
+    pub name: String,
+    /// Where it lies, as the shim sees it once it is confined.
+    pub path: String,
+    /// Whether it may be changed.
+    pub writable: bool,
+}
+
+/// One setting of a link. Its value may be a secret, and is never shown.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=…", self.name)
+    }
+}
+
+/// What a provider wants of the world.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Want {
+    /// A listening TCP socket.
+    Listen {
+        /// `127.0.0.1:8080`
+        address: String,
+    },
+    /// A connected TCP socket.
+    Connect {
+        /// `redis.example:6379`
+        address: String,
+        /// When the provider stops waiting.
+        deadline_ns: u64,
+    },
+    /// An open file.
+    File {
+        /// The name it was granted under.
+        name: String,
+        /// Whether it may be changed.
+        writable: bool,
+    },
+}
+
+/// Why the host refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Refusal {
+    /// Not granted.
+    Denied,
+    /// Granted, and the world said no: address in use, no route, no such file.
+    Failed,
+    /// It took too long.
+    Late,
+    /// The request makes no sense.
+    Invalid,
+}
+
+/// Which step of loading failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum LoadFault {
+    /// It is not a shared library for this machine.
+    NotALibrary,
+    /// It could not be opened.
+    Open,
+    /// It does not export the symbol.
+    Symbol,
+    /// It speaks another ABI.
+    Abi,
+    /// It refused to be made, or panicked.
+    Create,
+    /// The shim could not do its own part.
+    Shim,
+}
+
+macro_rules! message {
+    ($type:ty) => {
+        impl $type {
+            /// The whole frame, length included.
+            pub fn to_frame(&self) -> Result<Vec<u8>, DecodeError> {
+                let body = codec::write_message(self)?;
+                let mut bytes = frame::length(body.len(), CONTROL_FRAME_BYTES_MAX)?.to_vec();
+                bytes.extend_from_slice(&body);
+                Ok(bytes)
+            }
+
+            /// Reads it from the body of a frame, which it must fill.
+            pub fn from_body(body: &[u8]) -> Result<Self, DecodeError> {
+                codec::read_message::<Self>(body)?.checked()
+            }
+        }
+    };
+}
+
+message!(HostMessage);
+message!(ShimMessage);
+
+impl HostMessage {
+    fn checked(self) -> Result<Self, DecodeError> {
+        Ok(self)
+    }
+}
+
+impl ShimMessage {
+    fn checked(self) -> Result<Self, DecodeError> {
+        match self {
+            Self::Loaded { concurrency, .. } if !(1..=CALLS_MAX).contains(&concurrency) => {
+                Err(DecodeError::OutOfRange { what: "concurrency", value: concurrency.into(), allowed: "1 to 1024" })
+            }
+            message => Ok(message),
+        }
+    }
+}

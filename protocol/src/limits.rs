@@ -1,0 +1,30 @@
+//! The bounds of everything that is read from a peer, each checked before memory is taken for it.
+
+/// A frame of the control socket, length field excluded.
+pub const CONTROL_FRAME_BYTES_MAX: u32 = 1 << 20;
+
+/// The header of a call frame: names are short, so a longer header is an attack or a bug.
+pub const CALL_HEADER_BYTES_MAX: usize = 1024;
+
+/// Argument or answer of a call, unless the host's hello states less.
+pub const PAYLOAD_BYTES_DEFAULT: u32 = 16 << 20;
+
+/// The most that a hello may state for the payload: what a `u32` length can carry beside a header.
+pub const PAYLOAD_BYTES_MAX: u32 = 1 << 30;
+
+/// An operation's name.
+pub const OPERATION_BYTES_MAX: usize = 512;
+
+/// Words for people: reasons, error messages, one line of log.
+pub const WORDS_BYTES_MAX: usize = 8 << 10;
+
+/// Descriptors that travel with one control frame.
+pub const DESCRIPTORS_MAX: usize = 3;
+
+/// How many calls one provider may declare, or make, at once.
+pub const CALLS_MAX: u32 = 1024;
+
+/// The longest prefix of `words` that fits [`WORDS_BYTES_MAX`], cut between characters.
+pub fn clip(words: &str) -> &str {
+    &words[..words.floor_char_boundary(WORDS_BYTES_MAX)]
+}
