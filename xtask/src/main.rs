@@ -1,0 +1,73 @@
+//! What a person types while working on cofferdam: `cargo xtask test`, `cargo xtask guests`, `cargo xtask demo`.
+//!
+//! One module for each subcommand; [`test`] is the place to start reading. Nothing of the product imports this crate, and it imports
+//! nothing of the product: what it checks and shows, it does by the commands that users have.
+#![forbid(unsafe_code)]
+
+mod command;
+mod failure;
+mod guests;
+mod layers;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use failure::Failure;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and shows cofferdam")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs everything that must pass before a change is merged
+    Test {
+        /// Only these steps, by name; the first line of each step shows its name
+        #[arg(value_name = "STEP")]
+        only: Vec<String>,
+    },
+    /// Builds the test actors, which needs a toolchain for wasm32
+    Guests {
+        /// Only compare what is in the repository with its sources, which needs none
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match find_root().and_then(|root| run(arguments.task, &root)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nerror: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task, root: &Path) -> Result<(), Failure> {
+    match task {
+        Task::Test { only } => test::run(root, &only),
+        Task::Guests { check: true } => guests::check(root),
+        Task::Guests { check: false } => guests::build(root),
+    }
+}
+
+/// The root of the workspace: cargo says where this package lies, and without cargo we look upwards from here.
+fn find_root() -> Result<PathBuf, Failure> {
+    let start = match std::env::var_os("CARGO_MANIFEST_DIR") {
+        Some(package) => PathBuf::from(package),
+        None => std::env::current_dir().map_err(|error| format!("the current folder has no name: {error}"))?,
+    };
+    let root = start.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    root.map(Path::to_path_buf).ok_or_else(|| {
+        Failure::new(format!("no folder from {} upwards has a Cargo.lock", start.display()))
+            .next("run `cargo xtask` inside the repository")
+    })
+}
