@@ -1,0 +1,10 @@
+;; Imports from a module that no host has.
+;; Expected: The actor does not start; the error names the file and this reason. The import is named.
+(module
+  (import "elsewhere" "do_it" (func (param i32) (result i32)))
+  (import "wapc" "__guest_response" (func $guest_response (param $ptr i32) (param $len i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0x1000) "ok")
+  (func (export "__guest_call") (param $op_len i32) (param $req_len i32) (result i32)
+    (call $guest_response (i32.const 0x1000) (i32.const 2))
+    (i32.const 1)))

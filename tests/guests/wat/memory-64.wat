@@ -1,0 +1,8 @@
+;; Has a memory with 64-bit addresses, for which waPC has no meaning. Needs the memory64 feature to validate.
+;; Expected: The actor does not start; the error names the file and this reason.
+(module
+  (import "wapc" "__guest_response" (func $guest_response (param $ptr i32) (param $len i32)))
+  (memory (export "memory") i64 1)
+  (func (export "__guest_call") (param $op_len i32) (param $req_len i32) (result i32)
+    (call $guest_response (i32.const 0x1000) (i32.const 2))
+    (i32.const 1)))

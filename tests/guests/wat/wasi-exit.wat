@@ -1,0 +1,8 @@
+;; A WASI-only module that calls proc_exit(3).
+;; Expected: the actor does not start; the error says that it exited with 3.
+(module
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (call $proc_exit (i32.const 3))
+    (unreachable)))
