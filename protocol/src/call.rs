@@ -5,10 +5,19 @@
 
 use crate::codec::{BorrowDecode, Encode};
 
-use crate::limits::{CALL_HEADER_BYTES_MAX, OPERATION_BYTES_MAX};
+use crate::error::Broken;
+use crate::limits::{ACTOR_BYTES_MAX, CALL_HEADER_BYTES_MAX, OPERATION_BYTES_MAX, PAYLOAD_BYTES_MAX, WORDS_BYTES_MAX};
 use crate::{DecodeError, codec};
 
-/// Names a call among those in flight on its socket. The asking side chooses it, and doesn't reuse it.
+/// The limit of a call frame's body where the hello states `payload_bytes_max`. A header is shorter than its limit, so a
+/// payload that is too long can lie within: [`Header::check_payload`] tells.
+pub const fn frame_bytes_max(payload_bytes_max: u32) -> u32 {
+    let words = WORDS_BYTES_MAX as u32;
+    let payload = if payload_bytes_max > words { payload_bytes_max } else { words };
+    payload.saturating_add(CALL_HEADER_BYTES_MAX as u32)
+}
+
+/// Names a call among those of its socket. The asking side chooses it, and doesn't reuse it in this generation.
 pub type CallId = u64;
 
 /// The header of a frame.
@@ -21,7 +30,8 @@ pub enum Header<'a> {
         /// Which call.
         call: CallId,
     },
-    /// Answers that it failed. The payload is words for people, in UTF-8.
+    /// Answers that it failed. The payload is words for people, at most [`WORDS_BYTES_MAX`]. They should be UTF-8, and
+    /// what isn't is replaced by the reader, because a call has failed either way.
     Failure {
         /// Which call.
         call: CallId,
@@ -70,19 +80,34 @@ pub enum Fault {
 impl<'a> Header<'a> {
     /// Writes it to the front of `buffer` and returns its length.
     pub fn write(&self, buffer: &mut [u8; CALL_HEADER_BYTES_MAX]) -> Result<usize, DecodeError> {
+        self.check().map_err(|broken| broken.ours("call header"))?;
         codec::write_header(self, buffer)
     }
 
-    /// Reads it from the front of a frame's body and returns it with its length; what follows is the payload.
+    /// Reads it from the front of a frame's body and returns it with its length; what follows is the payload, of which
+    /// no more is believed than [`Header::check_payload`] allows to any hello.
     pub fn read(body: &'a [u8]) -> Result<(Self, usize), DecodeError> {
-        let (header, used) = codec::read_header(&body[..body.len().min(CALL_HEADER_BYTES_MAX)])?;
-        if let Self::Request(Request { operation, .. }) = header
-            && operation.len() > OPERATION_BYTES_MAX
-        {
-            let value = operation.len() as u64;
-            return Err(DecodeError::OutOfRange { what: "operation bytes", value, allowed: "0 to 512" });
-        }
+        let (header, used) = codec::read_header::<Self>(&body[..body.len().min(CALL_HEADER_BYTES_MAX)])?;
+        header.check()?;
+        header.check_payload(body.len() - used, PAYLOAD_BYTES_MAX)?;
         Ok((header, used))
+    }
+
+    /// Whether a frame with this header may carry so long a payload, where the hello states `payload_bytes_max`.
+    pub fn check_payload(&self, payload_bytes: usize, payload_bytes_max: u32) -> Result<(), DecodeError> {
+        let (what, max) = match self {
+            Self::Request(_) => ("argument bytes", payload_bytes_max as usize),
+            Self::Reply { .. } => ("answer bytes", payload_bytes_max as usize),
+            Self::Failure { .. } => ("words of failure bytes", WORDS_BYTES_MAX),
+            Self::Cancel { .. } => ("payload bytes of a cancel", 0),
+        };
+        Ok(Broken::unless_length(what, payload_bytes, max)?)
+    }
+
+    fn check(&self) -> Result<(), Broken> {
+        let Self::Request(Request { actor, operation, .. }) = self else { return Ok(()) };
+        Broken::unless_length("actor bytes", actor.len(), ACTOR_BYTES_MAX)?;
+        Broken::unless_length("operation bytes", operation.len(), OPERATION_BYTES_MAX)
     }
 
     /// The call it is about.

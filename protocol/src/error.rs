@@ -1,8 +1,8 @@
-//! Why bytes of a peer were not what the grammar says. Always the fault of the peer.
+//! Why bytes were not what the grammar says. Always the fault of the peer, but for [`DecodeError::Unsendable`].
 
 use thiserror::Error;
 
-/// Why bytes of a peer were not what the grammar says.
+/// Why bytes were not what the grammar says.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// The first eight bytes are not ours.
@@ -58,14 +58,67 @@ pub enum DecodeError {
         /// The decoder's words.
         why: String,
     },
-    /// A value outside of its bounds.
-    #[error("the peer stated {what} = {value}, allowed is {allowed}")]
+    /// A header that states lengths beyond what is decoded. Nothing was allocated for them.
+    #[error("the peer sent a {what} that states more than {limit} bytes of content")]
+    TooLong {
+        /// Which message was expected.
+        what: &'static str,
+        /// What is decoded at most.
+        limit: u64,
+    },
+    /// A value, or the length of one, outside of its bounds.
+    #[error("the peer stated {what} = {value}, allowed is {min} to {max}")]
     OutOfRange {
         /// Which value.
         what: &'static str,
         /// What it stated.
         value: u64,
-        /// What is allowed.
-        allowed: &'static str,
+        /// The least that is allowed.
+        min: u64,
+        /// The most that is allowed.
+        max: u64,
     },
+    /// Our own message breaks the grammar, so that the peer would refuse it: the fault of whoever filled it in. Not a
+    /// byte of it was sent.
+    #[error("a {what} of ours was not sent, because the peer would refuse it: {why}")]
+    Unsendable {
+        /// Which message.
+        what: &'static str,
+        /// Which rule it breaks.
+        why: String,
+    },
+}
+
+/// A bound that a value breaks, before it is known whose value it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Broken {
+    what: &'static str,
+    value: u64,
+    min: u64,
+    max: u64,
+}
+
+impl Broken {
+    /// Checks `value`, both ends included.
+    pub(crate) fn unless(what: &'static str, value: u64, min: u64, max: u64) -> Result<(), Self> {
+        if (min..=max).contains(&value) { Ok(()) } else { Err(Self { what, value, min, max }) }
+    }
+
+    /// Checks the length of something that may be empty.
+    pub(crate) fn unless_length(what: &'static str, length: usize, max: usize) -> Result<(), Self> {
+        Self::unless(what, length as u64, 0, max as u64)
+    }
+
+    /// The value was ours, in a message called `message`.
+    pub(crate) fn ours(self, message: &'static str) -> DecodeError {
+        let Self { what, value, min, max } = self;
+        DecodeError::Unsendable { what: message, why: format!("{what} = {value}, allowed is {min} to {max}") }
+    }
+}
+
+impl From<Broken> for DecodeError {
+    /// The value was the peer's.
+    fn from(Broken { what, value, min, max }: Broken) -> Self {
+        Self::OutOfRange { what, value, min, max }
+    }
 }

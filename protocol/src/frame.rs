@@ -17,8 +17,10 @@ pub fn body_bytes(length: [u8; LENGTH_BYTES], limit: u32) -> Result<usize, Decod
 /// The length of our own frame, for the same limit: what we send, the peer must be able to take.
 pub fn length(body_bytes: usize, limit: u32) -> Result<[u8; LENGTH_BYTES], DecodeError> {
     match u32::try_from(body_bytes) {
-        Ok(0) => Err(DecodeError::EmptyFrame),
-        Ok(bytes) if bytes <= limit => Ok(bytes.to_le_bytes()),
-        _ => Err(DecodeError::FrameTooLong { bytes: body_bytes as u64, limit: limit.into() }),
+        Ok(bytes) if (1..=limit).contains(&bytes) => Ok(bytes.to_le_bytes()),
+        _ => {
+            let why = format!("its body has {body_bytes} bytes, allowed is 1 to {limit}");
+            Err(DecodeError::Unsendable { what: "frame", why })
+        }
     }
 }

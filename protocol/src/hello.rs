@@ -2,6 +2,7 @@
 //! written and ignored when read, so that a later version can use them.
 
 use crate::DecodeError;
+use crate::error::Broken;
 use crate::limits::{CALLS_MAX, PAYLOAD_BYTES_MAX};
 use crate::preface::array;
 
@@ -45,9 +46,9 @@ impl HostHello {
             calls_max: u32::from_le_bytes(array(bytes, 4)),
             actor_calls_max: u32::from_le_bytes(array(bytes, 8)),
         };
-        within("payload_bytes_max", hello.payload_bytes_max, PAYLOAD_BYTES_MAX, "1 to 1073741824")?;
-        within("calls_max", hello.calls_max, CALLS_MAX, "1 to 1024")?;
-        within("actor_calls_max", hello.actor_calls_max, CALLS_MAX, "1 to 1024")?;
+        within("payload_bytes_max", hello.payload_bytes_max, PAYLOAD_BYTES_MAX)?;
+        within("calls_max", hello.calls_max, CALLS_MAX)?;
+        within("actor_calls_max", hello.actor_calls_max, CALLS_MAX)?;
         Ok(hello)
     }
 }
@@ -67,9 +68,6 @@ impl ShimHello {
     }
 }
 
-fn within(what: &'static str, value: u32, max: u32, allowed: &'static str) -> Result<(), DecodeError> {
-    if (1..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(DecodeError::OutOfRange { what, value: value.into(), allowed })
+fn within(what: &'static str, value: u32, max: u32) -> Result<(), DecodeError> {
+    Ok(Broken::unless(what, value.into(), 1, max.into())?)
 }

@@ -15,8 +15,29 @@ pub const PAYLOAD_BYTES_MAX: u32 = 1 << 30;
 /// An operation's name.
 pub const OPERATION_BYTES_MAX: usize = 512;
 
+/// An actor's public key, of which today's have 56 bytes. With the longest operation it still fits a call header.
+pub const ACTOR_BYTES_MAX: usize = 128;
+
 /// Words for people: reasons, error messages, one line of log.
 pub const WORDS_BYTES_MAX: usize = 8 << 10;
+
+/// A name: of a provider, a directory, a file, a setting.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// A network address: the longest host name, a colon, a port, and room.
+pub const ADDRESS_BYTES_MAX: usize = 512;
+
+/// A path of the file system.
+pub const PATH_BYTES_MAX: usize = 4096;
+
+/// Settings of one link. The frame bounds all of them together.
+pub const SETTINGS_MAX: usize = 1024;
+
+/// The value of one setting: a certificate chain fits.
+pub const SETTING_VALUE_BYTES_MAX: usize = 64 << 10;
+
+/// Directories that are granted to one provider.
+pub const DIRS_MAX: usize = 256;
 
 /// Descriptors that travel with one control frame.
 pub const DESCRIPTORS_MAX: usize = 3;

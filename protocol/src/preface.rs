@@ -1,4 +1,5 @@
-//! The first bytes on the control socket, from both sides at once. Their shape never changes.
+//! The first bytes on the control socket. The host speaks first, because the shim learns its generation from it and
+//! states the same. Their shape never changes.
 
 use crate::DecodeError;
 
@@ -104,7 +105,8 @@ impl Preface {
         Ok(Agreed { version, features })
     }
 
-    /// The generation that a preface states, before anything is agreed: the shim learns its own from the host's.
+    /// The generation that a preface states: the shim learns its own from the host's. Nothing was checked yet, so it is
+    /// only good for building the preface that then agrees, or not.
     pub fn generation_of(theirs: &[u8; PREFACE_BYTES]) -> u64 {
         u64::from_le_bytes(array(theirs, 24))
     }

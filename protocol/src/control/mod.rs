@@ -1,14 +1,16 @@
 //! What travels on the control socket, after preface and hello. A frame is `u32 length | message`.
 //!
 //! Messages that ask for an answer carry a `request` number, chosen by the asking side and not reused. Only the host
-//! sends descriptors; those of a shim are never received.
+//! sends descriptors; those of a shim are never received. Every text and every list has a bound, the same on both
+//! sides: what [`HostMessage::to_frame`] writes, [`HostMessage::from_body`] reads.
 
 use std::fmt;
 
 use crate::codec::{Decode, Encode};
-
-use crate::limits::{CALLS_MAX, CONTROL_FRAME_BYTES_MAX};
+use crate::limits::{CONTROL_FRAME_BYTES_MAX, DESCRIPTORS_MAX};
 use crate::{DecodeError, codec, frame};
+
+mod bounds;
 
 /// From the host to the shim.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -202,6 +204,7 @@ macro_rules! message {
         impl $type {
             /// The whole frame, length included.
             pub fn to_frame(&self) -> Result<Vec<u8>, DecodeError> {
+                self.check().map_err(|broken| broken.ours("control message"))?;
                 let body = codec::write_message(self)?;
                 let mut bytes = frame::length(body.len(), CONTROL_FRAME_BYTES_MAX)?.to_vec();
                 bytes.extend_from_slice(&body);
@@ -210,7 +213,9 @@ macro_rules! message {
 
             /// Reads it from the body of a frame, which it must fill.
             pub fn from_body(body: &[u8]) -> Result<Self, DecodeError> {
-                codec::read_message::<Self>(body)?.checked()
+                let message = codec::read_message::<Self>(body)?;
+                message.check()?;
+                Ok(message)
             }
         }
     };
@@ -220,18 +225,16 @@ message!(HostMessage);
 message!(ShimMessage);
 
 impl HostMessage {
-    fn checked(self) -> Result<Self, DecodeError> {
-        Ok(self)
-    }
-}
-
-impl ShimMessage {
-    fn checked(self) -> Result<Self, DecodeError> {
+    /// How many descriptors come with it.
+    pub const fn descriptors(&self) -> usize {
         match self {
-            Self::Loaded { concurrency, .. } if !(1..=CALLS_MAX).contains(&concurrency) => {
-                Err(DecodeError::OutOfRange { what: "concurrency", value: concurrency.into(), allowed: "1 to 1024" })
-            }
-            message => Ok(message),
+            Self::Load { .. } => DESCRIPTORS_MAX,
+            Self::Granted { .. } => 1,
+            Self::Bind { .. }
+            | Self::Unbind { .. }
+            | Self::Health { .. }
+            | Self::Refused { .. }
+            | Self::Drain { .. } => 0,
         }
     }
 }
