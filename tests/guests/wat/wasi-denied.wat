@@ -1,6 +1,6 @@
 ;; Calls every function of WASI preview 1 but proc_exit, on descriptor 3 (the first that would be a granted directory)
 ;; or the path "file", and answers any operation with one line a call: the name padded to 24 bytes, a space, the errno
-;; in three digits..
+;; in three digits.
 ;; Expected: 000 for args_*, environ_* (all empty), clock_*, random_get and sched_yield. Any errno but 000 for fd_*,
 ;; path_*, proc_raise and sock_*, which usually is 008 (bad descriptor), 052 (not supported) or 076 (not capable);
 ;; poll_oneoff has no subscription and is 028 or 052. No import is missing.
