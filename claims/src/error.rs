@@ -1,0 +1,440 @@
+//! What can be wrong with a signed file: one enum, and for each of its variants the check that failed and the next step.
+//!
+//! An error names the file it is about, because a host that starts from a manifest reads a dozen of them.
+
+use std::fmt;
+
+use crate::keys::KeyError;
+
+/// One check failed on one file.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {fault}")]
+pub struct ClaimsError {
+    file: String,
+    fault: Box<Fault>,
+}
+
+/// What carries the claims; it begins most of the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bearer {
+    /// A WebAssembly module.
+    Actor,
+    /// A provider archive.
+    Provider,
+}
+
+/// The checks, in the order in which they are made. The first one that fails decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Check {
+    /// The file can be read or written and is not too large.
+    File,
+    /// The module or archive is well formed.
+    Format,
+    /// There is a token.
+    Signed,
+    /// The token is well formed, its algorithm Ed25519.
+    Token,
+    /// Issuer and subject are keys of the right kind.
+    Keys,
+    /// The issuer's signature.
+    Signature,
+    /// Not expired.
+    Expiry,
+    /// Already valid.
+    NotBefore,
+    /// The issuer is one that is trusted.
+    Issuer,
+    /// The archive holds exactly the libraries that the claims name.
+    Files,
+    /// The content is what was signed.
+    Hash,
+    /// The provider says which contract it serves.
+    Contract,
+    /// The subject is the one that was asked for.
+    Subject,
+    /// There is a library for the target that was asked for.
+    Target,
+}
+
+/// What failed. Sizes are in bytes, times in seconds since 1970.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The system refused to read the file.
+    #[error("cannot be read: {source}")]
+    Unreadable {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system refused to write the file.
+    #[error("cannot be written: {source}")]
+    Unwritable {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Larger than the limit, so it was not read any further.
+    #[error("{what} is larger than the limit of {bytes_max} bytes")]
+    Oversized {
+        /// The file, or the entry of the archive, or the whole.
+        what: String,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The file ends early.
+    #[error("truncated: it ends at byte {offset}, inside {inside}")]
+    Truncated {
+        /// What was being read.
+        inside: &'static str,
+        /// Where it ends. In a compressed archive this counts what was unpacked.
+        offset: u64,
+    },
+    /// The file does not begin as WebAssembly does.
+    #[error("not a WebAssembly module: it begins with {found}, not with 00 61 73 6d")]
+    NotWasm {
+        /// Its first bytes in hex.
+        found: String,
+    },
+    /// A component (of the component model), or a module of another version.
+    #[error("not a WebAssembly module of version 1: {found}")]
+    NotAModule {
+        /// What it is.
+        found: String,
+    },
+    /// A section that is not framed as the specification says.
+    #[error("malformed WebAssembly at byte {offset}: {why}")]
+    Framing {
+        /// Where the section begins.
+        offset: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// Two sections that could hold the token, so that two readers could see different claims.
+    #[error("has more than one token: custom sections {first:?} and {second:?}")]
+    SeveralTokens {
+        /// The first section's name.
+        first: String,
+        /// The second one's.
+        second: String,
+    },
+    /// Not a tar file, or a damaged one.
+    #[error("malformed archive at byte {offset}: {why}")]
+    Archive {
+        /// Where, in what was unpacked.
+        offset: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// A name that no archive has: absolute, with a folder, or not plain text.
+    #[error("the archive has an entry with a bad name, {name:?}")]
+    EntryName {
+        /// The name.
+        name: String,
+    },
+    /// A link, a directory, a device or an extended header.
+    #[error("the archive's entry {name:?} is not a plain file but {kind}")]
+    EntryKind {
+        /// The name.
+        name: String,
+        /// What it is.
+        kind: String,
+    },
+    /// The same name twice.
+    #[error("the archive holds {name:?} twice")]
+    DuplicateFile {
+        /// The name.
+        name: String,
+    },
+    /// A file that the claims say nothing of.
+    #[error("the archive holds {name:?}, which is not in its claims")]
+    ExtraFile {
+        /// The name.
+        name: String,
+    },
+    /// More entries than any archive has.
+    #[error("the archive has more than {entries_max} entries")]
+    TooManyEntries {
+        /// The limit.
+        entries_max: u32,
+    },
+    /// The claims name a library that is not there.
+    #[error("the claims name the target {target}, but the archive has no {target}.bin")]
+    MissingLibrary {
+        /// The target.
+        target: String,
+    },
+    /// No library at all.
+    #[error("the archive holds no library")]
+    NoLibrary,
+    /// There is no library for this target.
+    #[error("has no library for the target {target}; it has {}", list(.present))]
+    MissingTarget {
+        /// What was asked for.
+        target: String,
+        /// What is there.
+        present: Vec<String>,
+    },
+    /// The target is not of the form `{arch}-{os}`.
+    #[error("{target:?} is not a target; a target is ARCH-OS, as in {}", crate::native_target())]
+    BadTarget {
+        /// The text.
+        target: String,
+    },
+    /// No token.
+    #[error("{bearer} is not signed: it has no {place}")]
+    Unsigned {
+        /// Whose claims are missing.
+        bearer: Bearer,
+        /// Where the token should be.
+        place: &'static str,
+    },
+    /// The token cannot be understood.
+    #[error("{bearer} claims token is malformed: {why}")]
+    Token {
+        /// Whose.
+        bearer: Bearer,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The token asks for another algorithm.
+    #[error("{bearer} claims token uses the algorithm {found:?}; only Ed25519 is accepted")]
+    Algorithm {
+        /// Whose.
+        bearer: Bearer,
+        /// The header's `alg`.
+        found: String,
+    },
+    /// The issuer or the subject is not the right kind of key.
+    #[error("{bearer} claims have a wrong {role}: {source}")]
+    WrongKey {
+        /// Whose.
+        bearer: Bearer,
+        /// `issuer` or `subject`.
+        role: &'static str,
+        /// What is wrong with the key.
+        source: KeyError,
+    },
+    /// Not signed by the issuer named in it.
+    #[error("{bearer} claims token has invalid signature: it was not made by {issuer}")]
+    Signature {
+        /// Whose.
+        bearer: Bearer,
+        /// The issuer that the token names.
+        issuer: String,
+    },
+    /// `exp` has passed.
+    #[error("{bearer} claims have expired: they were valid until {expires_s} and it is {now_s} (seconds since 1970)")]
+    Expired {
+        /// Whose.
+        bearer: Bearer,
+        /// `exp`.
+        expires_s: u64,
+        /// The time of the check.
+        now_s: u64,
+    },
+    /// `nbf` is still to come.
+    #[error(
+        "{bearer} claims cannot be used yet: they are valid from {not_before_s} and it is {now_s} (seconds since 1970)"
+    )]
+    NotYetValid {
+        /// Whose.
+        bearer: Bearer,
+        /// `nbf`.
+        not_before_s: u64,
+        /// The time of the check.
+        now_s: u64,
+    },
+    /// The issuer is not one of those trusted here.
+    #[error("{bearer} claims are issued by {issuer}, which is not trusted here")]
+    Untrusted {
+        /// Whose.
+        bearer: Bearer,
+        /// The issuer.
+        issuer: String,
+    },
+    /// The content is not what was signed.
+    #[error("{what} is not what was signed: its hash is {found}, the claims say {claimed}")]
+    WrongHash {
+        /// The module, or the library in the archive.
+        what: String,
+        /// The hash that was computed: upper-case hex SHA-256.
+        found: String,
+        /// The hash in the claims.
+        claimed: String,
+    },
+    /// The provider's claims name no contract, so nothing could be linked to it.
+    #[error("Provider claims name no contract (`capid` is missing)")]
+    NoContract,
+    /// Not the actor or provider that was asked for.
+    #[error("{bearer} is {found}, where {expected} was expected")]
+    SubjectMismatch {
+        /// Whose.
+        bearer: Bearer,
+        /// The subject of the claims.
+        found: String,
+        /// Who was expected.
+        expected: String,
+    },
+}
+
+impl ClaimsError {
+    /// The file, as the caller named it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What failed.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    /// The check that failed.
+    pub fn check(&self) -> Check {
+        self.fault.check()
+    }
+
+    /// What a person can do about it.
+    pub fn next_step(&self) -> String {
+        self.fault.next_step()
+    }
+
+    /// Whether the file is well formed and was turned down, rather than unusable.
+    pub fn is_refusal(&self) -> bool {
+        self.check() >= Check::Signed && !matches!(self.check(), Check::Token | Check::Target)
+    }
+}
+
+impl Fault {
+    /// Says which file this is about.
+    pub(crate) fn on(self, file: &str) -> ClaimsError {
+        ClaimsError { file: file.to_owned(), fault: Box::new(self) }
+    }
+
+    /// The check that failed.
+    pub fn check(&self) -> Check {
+        match self {
+            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Oversized { .. } => Check::File,
+            Self::Truncated { .. }
+            | Self::NotWasm { .. }
+            | Self::NotAModule { .. }
+            | Self::Framing { .. }
+            | Self::SeveralTokens { .. }
+            | Self::Archive { .. }
+            | Self::EntryName { .. }
+            | Self::EntryKind { .. }
+            | Self::DuplicateFile { .. }
+            | Self::TooManyEntries { .. } => Check::Format,
+            Self::Unsigned { .. } => Check::Signed,
+            Self::Token { .. } | Self::Algorithm { .. } => Check::Token,
+            Self::WrongKey { .. } => Check::Keys,
+            Self::Signature { .. } => Check::Signature,
+            Self::Expired { .. } => Check::Expiry,
+            Self::NotYetValid { .. } => Check::NotBefore,
+            Self::Untrusted { .. } => Check::Issuer,
+            Self::ExtraFile { .. } | Self::MissingLibrary { .. } | Self::NoLibrary => Check::Files,
+            Self::WrongHash { .. } => Check::Hash,
+            Self::NoContract => Check::Contract,
+            Self::SubjectMismatch { .. } => Check::Subject,
+            Self::MissingTarget { .. } | Self::BadTarget { .. } => Check::Target,
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => "check the path and its permissions".into(),
+            Self::Unwritable { .. } => "check that the directory exists, is writable and has room".into(),
+            Self::Oversized { .. } => "use a smaller file: strip debug information before signing".into(),
+            Self::Truncated { .. } => "fetch or build the file again; the copy is incomplete".into(),
+            Self::NotWasm { .. } => "give a .wasm file; `cofferdam inspect FILE` tells what a file is".into(),
+            Self::NotAModule { .. } => {
+                "build the actor as a core module (target wasm32-unknown-unknown or wasm32-wasip1)".into()
+            }
+            Self::Framing { .. } => "build the module again".into(),
+            Self::SeveralTokens { .. } => "sign it again: signing replaces every earlier token".into(),
+            Self::Archive { .. } | Self::EntryName { .. } | Self::EntryKind { .. } | Self::DuplicateFile { .. } => {
+                "make the archive with `cofferdam par create`".into()
+            }
+            Self::TooManyEntries { .. } | Self::ExtraFile { .. } | Self::MissingLibrary { .. } | Self::NoLibrary => {
+                "make the archive again with `cofferdam par create`, with one library a target".into()
+            }
+            Self::MissingTarget { target, .. } => {
+                format!("ask the provider's vendor for a build for {target}, or add one and sign the archive again")
+            }
+            Self::BadTarget { .. } => "name the target by processor and system".into(),
+            Self::Unsigned { bearer: Bearer::Actor, .. } => "sign it with `cofferdam claims sign`".into(),
+            Self::Unsigned { bearer: Bearer::Provider, .. } => "make the archive with `cofferdam par create`".into(),
+            Self::Token { .. } | Self::Algorithm { .. } | Self::Signature { .. } => {
+                "get the file again from its issuer, or sign it with a key of your own".into()
+            }
+            Self::WrongKey { role: "issuer", .. } => {
+                "sign it with an account key (`cofferdam keys gen account`)".into()
+            }
+            Self::WrongKey { bearer: Bearer::Actor, .. } => {
+                "sign it for an actor key (`cofferdam keys gen actor`)".into()
+            }
+            Self::WrongKey { bearer: Bearer::Provider, .. } => {
+                "sign it for a provider key (`cofferdam keys gen provider`)".into()
+            }
+            Self::Expired { .. } => "sign it again with a later expiry".into(),
+            Self::NotYetValid { .. } => "wait, correct the clock of this machine, or sign it again".into(),
+            Self::Untrusted { issuer, .. } => {
+                format!("to accept this issuer, add it to `host.trust` in the manifest or give `--trust {issuer}`")
+            }
+            Self::WrongHash { .. } => "the file was changed after it was signed: get it again, or sign it again".into(),
+            Self::NoContract => "sign the archive again and name the contract that the provider serves".into(),
+            Self::SubjectMismatch { .. } => "give the file that belongs to this public key".into(),
+        }
+    }
+}
+
+impl Check {
+    /// The name as tables print it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Format => "format",
+            Self::Signed => "signed",
+            Self::Token => "token",
+            Self::Keys => "keys",
+            Self::Signature => "signature",
+            Self::Expiry => "expiry",
+            Self::NotBefore => "not before",
+            Self::Issuer => "issuer",
+            Self::Files => "files",
+            Self::Hash => "hash",
+            Self::Contract => "contract",
+            Self::Subject => "subject",
+            Self::Target => "target",
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Actor => "Actor",
+            Self::Provider => "Provider",
+        })
+    }
+}
+
+/// Text out of a file that nobody vouches for, made fit for an error: short, and nothing that a terminal obeys.
+pub(crate) fn plain(text: &str) -> String {
+    const CHARS_MAX: usize = 160;
+    let mut chars = text.chars();
+    let shown = chars.by_ref().take(CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut shown: String = shown.collect();
+    if chars.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
