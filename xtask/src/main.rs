@@ -1,6 +1,6 @@
 //! What a person types while working on cofferdam: `cargo xtask test`, `cargo xtask guests`, `cargo xtask demo`.
 //!
-//! One module for each subcommand; [`test`] is the place to start reading. Nothing of the product imports this crate, and it imports
+//! One module for each subcommand; [`mod@test`] is the place to start reading. Nothing of the product imports this crate, and it imports
 //! nothing of the product: what it checks and shows, it does by the commands that users have.
 #![forbid(unsafe_code)]
 
