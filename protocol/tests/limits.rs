@@ -212,12 +212,16 @@ fn the_reader_has_the_limits_of_the_writer() {
 
 #[test]
 fn the_fullest_frame_is_read_and_one_byte_more_is_not_written() {
-    // The most settings there may be, filled up to the limit of the frame: 4 + 8 + 8 + 8 around them, 16 in each.
+    // The most settings there may be, the first of them as long as may be, up to the limit of the frame: 28 bytes lie
+    // around them, 16 in each. The empty ones come last, where the decoder counts more for them than they take.
     let room = CONTROL_FRAME_BYTES_MAX as usize - 28 - SETTINGS_MAX * 16;
-    let each = room / SETTINGS_MAX;
     for (more, allowed) in [(0, true), (1, false)] {
-        let mut values = vec![setting(0, each); SETTINGS_MAX];
-        values[0].value = text(each + room % SETTINGS_MAX + more);
+        let mut values = vec![setting(0, 0); SETTINGS_MAX];
+        let mut left = room + more;
+        for setting in &mut values {
+            setting.value = text(left.min(SETTING_VALUE_BYTES_MAX));
+            left -= setting.value.len();
+        }
         let message = bind(0, values);
         let frame = message.to_frame();
         assert_eq!(frame.is_ok(), allowed);
