@@ -1,0 +1,116 @@
+//! The control socket as the shim uses it: blocking, with descriptors from the host. The host's end lives in its event
+//! loop and never receives descriptors.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use cofferdam_protocol::control::{HostMessage, ShimMessage};
+use cofferdam_protocol::frame::{LENGTH_BYTES, body_bytes};
+use cofferdam_protocol::limits::{CONTROL_FRAME_BYTES_MAX, DESCRIPTORS_MAX};
+use cofferdam_protocol::{
+    Agreed, DecodeError, Features, HELLO_BYTES, HostHello, PREFACE_BYTES, Preface, ShimHello, Side,
+};
+use parking_lot::Mutex;
+use thiserror::Error;
+
+use crate::descriptors;
+
+/// Why the control socket is of no more use.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The host has gone.
+    #[error("the host closed the control socket")]
+    Eof,
+    /// The system refused to read or write.
+    #[error("the control socket failed: {0}")]
+    Io(#[from] io::Error),
+    /// The host broke the grammar.
+    #[error("{0}")]
+    Protocol(#[from] DecodeError),
+}
+
+/// What the two sides know of each other after the greeting.
+#[derive(Clone, Copy, Debug)]
+pub struct Greeting {
+    /// Version and features in force.
+    pub agreed: Agreed,
+    /// Which start of the provider this is.
+    pub generation: u64,
+    /// The host's rules.
+    pub host: HostHello,
+}
+
+/// Exchanges preface and hello, within `timeout` for each read and write.
+pub fn greet(stream: &UnixStream, hello: &ShimHello, timeout: Duration) -> Result<Greeting, ControlError> {
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
+    let mut theirs = [0; PREFACE_BYTES];
+    read_exact(stream, &mut theirs)?;
+    let generation = Preface::generation_of(&theirs);
+    let ours = Preface::ours(Side::Shim, Features::NONE, generation);
+    (&*stream).write_all(&ours.to_bytes())?;
+    let agreed = ours.agree(&theirs)?;
+    (&*stream).write_all(&hello.to_bytes())?;
+    let mut host = [0; HELLO_BYTES];
+    read_exact(stream, &mut host)?;
+    let host = HostHello::from_bytes(&host)?;
+    stream.set_read_timeout(None)?;
+    stream.set_write_timeout(None)?;
+    Ok(Greeting { agreed, generation, host })
+}
+
+/// Receives what the host says. One thread.
+pub struct ControlReceiver {
+    stream: UnixStream,
+}
+
+impl ControlReceiver {
+    /// Reads from `stream`, which has greeted.
+    pub fn new(stream: UnixStream) -> Self {
+        Self { stream }
+    }
+
+    /// Waits for the next message, and the descriptors that came with it.
+    pub fn receive(&mut self) -> Result<(HostMessage, VecDeque<OwnedFd>), ControlError> {
+        let mut length = [0; LENGTH_BYTES];
+        let (read, descriptors) = descriptors::receive(self.stream.as_fd(), &mut length)?;
+        if read == 0 {
+            return Err(ControlError::Eof);
+        }
+        read_exact(&self.stream, &mut length[read..])?;
+        let mut body = vec![0; body_bytes(length, CONTROL_FRAME_BYTES_MAX)?];
+        read_exact(&self.stream, &mut body)?;
+        Ok((HostMessage::from_body(&body)?, descriptors.into()))
+    }
+}
+
+/// Sends what the shim says. Any thread.
+pub struct ControlSender {
+    stream: Mutex<UnixStream>,
+}
+
+impl ControlSender {
+    /// Writes to `stream`, which has greeted.
+    pub fn new(stream: UnixStream) -> Self {
+        Self { stream: Mutex::new(stream) }
+    }
+
+    /// Sends one message whole, blocking while the host doesn't read.
+    pub fn send(&self, message: &ShimMessage) -> Result<(), ControlError> {
+        let frame = message.to_frame()?;
+        Ok(self.stream.lock().write_all(&frame)?)
+    }
+}
+
+fn read_exact(mut stream: &UnixStream, bytes: &mut [u8]) -> Result<(), ControlError> {
+    match stream.read_exact(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(ControlError::Eof),
+        other => Ok(other?),
+    }
+}
+
+/// The most that one message carries is what `Load` carries.
+const _: () = assert!(DESCRIPTORS_MAX == 3);

@@ -1,0 +1,253 @@
+//! The asking end. Callers read the socket themselves: one for all, and the role is handed on.
+//!
+//! ```text
+//! admit -> (wait for a turn) -> write -> { read for all | wait to be told } -> answered | late | closed
+//! ```
+//! Who reads holds the lock on the reader. Whoever lets go of it wakes one that waits, so there is always a reader while
+//! somebody waits; whoever was woken to read and leaves passes that on.
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cofferdam_protocol::call::{CallId, Header, Request};
+use interprocess::os::unix::uds_local_socket::Stream;
+use parking_lot::Mutex;
+
+use super::flight::{Admission, Ended, Flight, News, PendingFrame, Slot, Waiter};
+use super::reader::{Frame, FrameReader};
+use super::writer::{Writer, Written};
+use super::{Broken, OnBroken, Until, prepare};
+use crate::{CallFailure, Client, Deadline, Outgoing};
+
+/// The bounds of one client.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientConfig {
+    /// Calls that the peer takes at once; what is beyond waits its turn here.
+    pub in_flight_max: usize,
+    /// Argument or answer.
+    pub payload_bytes_max: u32,
+}
+
+/// The asking end of one direction, on a socket.
+pub struct SocketClient {
+    pub(super) stream: Stream,
+    writer: Writer,
+    reader: Mutex<Reading>,
+    pub(super) flight: Mutex<Flight>,
+    payload_bytes_max: u32,
+    broken: AtomicBool,
+    on_broken: OnBroken,
+}
+
+struct Reading {
+    frames: FrameReader,
+    /// Memory for the next frame.
+    frame: Frame,
+}
+
+impl SocketClient {
+    /// Takes one end of a connection. `on_broken` is told, once, when the peer closes it or breaks the grammar; calls in
+    /// flight stay until [`Client::close`] says why, or their deadline.
+    pub fn new(stream: UnixStream, config: ClientConfig, on_broken: OnBroken) -> std::io::Result<Self> {
+        let reading = Reading { frames: FrameReader::new(config.payload_bytes_max), frame: Frame::default() };
+        Ok(Self {
+            stream: prepare(stream)?,
+            writer: Writer::new(config.payload_bytes_max),
+            reader: Mutex::new(reading),
+            flight: Mutex::new(Flight::new(config.in_flight_max)),
+            payload_bytes_max: config.payload_bytes_max,
+            broken: AtomicBool::new(false),
+            on_broken,
+        })
+    }
+
+    fn run(
+        &self,
+        call: CallId,
+        admission: Admission,
+        slot: &Slot,
+        outgoing: &Outgoing<'_>,
+    ) -> Result<Ended, CallFailure> {
+        if admission == Admission::Later {
+            self.await_news(slot, outgoing.deadline, |news| news.admitted);
+            if !slot.look(|news| news.admitted || news.ended.is_some()) {
+                self.leave(call, false);
+                return Err(CallFailure::Late { delivered: false });
+            }
+        }
+        match self.send(call, outgoing) {
+            Ok(Written::Whole) => self.await_news(slot, outgoing.deadline, |_| false),
+            Ok(Written::Nothing) => {
+                self.leave(call, false);
+                return Err(CallFailure::Late { delivered: false });
+            }
+            Ok(Written::Part) => {}
+            Err(broken) => {
+                self.report(&broken);
+                slot.wait(outgoing.deadline, |_| false);
+            }
+        }
+        slot.look(|news| news.ended.take()).ok_or_else(|| {
+            self.leave(call, true);
+            CallFailure::Late { delivered: true }
+        })
+    }
+
+    /// Returns when there is enough news, when the call ended, or at the deadline; reads for all meanwhile if nobody does.
+    fn await_news(&self, slot: &Slot, deadline: Deadline, enough: impl Fn(&News) -> bool) {
+        let done = |news: &News| news.ended.is_some() || enough(news);
+        while !slot.look(|news| {
+            news.should_read = false;
+            done(news)
+        }) {
+            if !self.is_broken()
+                && let Some(mut reading) = self.reader.try_lock()
+            {
+                while !slot.look(|news| done(news)) && self.read_one(&mut reading, deadline.into()) {}
+                drop(reading);
+                self.hand_over_reading();
+            }
+            slot.wait(deadline, &enough);
+            if deadline.expired() {
+                return;
+            }
+        }
+    }
+
+    /// Reads one frame and tells whom it concerns. False when the wait ends, or when there is nothing more to read.
+    fn read_one(&self, reading: &mut Reading, until: Until<'_>) -> bool {
+        let read = reading.frames.next(&self.stream, &mut reading.frame, until);
+        let handled = read.and_then(|got| {
+            if got {
+                self.dispatch(&mut reading.frame)?;
+            }
+            Ok(got)
+        });
+        handled.unwrap_or_else(|broken| {
+            self.report(&broken);
+            false
+        })
+    }
+
+    fn dispatch(&self, frame: &mut Frame) -> Result<(), Broken> {
+        let (call, fault) = match frame.header()? {
+            Header::Reply { call } => (call, None),
+            Header::Failure { call, fault } => (call, Some(fault)),
+            Header::Request(_) => return Err(Broken::WrongWay("request")),
+            Header::Cancel { .. } => return Err(Broken::WrongWay("cancel")),
+        };
+        let (waiter, closed) = {
+            let mut flight = self.flight.lock();
+            (flight.answered(call), flight.closed.is_some())
+        };
+        let Some(waiter) = waiter else {
+            // What was in flight when the connection was closed may still be answered.
+            return if closed { Ok(()) } else { Err(Broken::UnknownCall(call)) };
+        };
+        waiter.tell(Ended::answered(fault, std::mem::take(&mut frame.payload)));
+        self.send_waiting();
+        Ok(())
+    }
+
+    /// There may be room: admits who waits, and sends for those that can't by themselves.
+    pub(super) fn send_waiting(&self) {
+        loop {
+            let Some((call, deadline, frame)) = self.flight.lock().admit_next() else { return };
+            self.send_pending(call, deadline, &frame);
+        }
+    }
+
+    /// Sends the frame of a mailbox's call. What can't be sent ends by its deadline, or with the connection.
+    pub(super) fn send_pending(&self, call: CallId, deadline: Deadline, frame: &PendingFrame) {
+        let PendingFrame { actor, operation, payload } = frame;
+        let outgoing = Outgoing { actor, operation, payload, deadline };
+        if let Err(broken) = self.send(call, &outgoing) {
+            self.report(&broken);
+        }
+    }
+
+    pub(super) fn send(&self, call: CallId, outgoing: &Outgoing<'_>) -> Result<Written, Broken> {
+        let request = Request {
+            call,
+            deadline_ns: outgoing.deadline.as_monotonic_ns(),
+            actor: outgoing.actor,
+            operation: outgoing.operation,
+        };
+        self.writer.write(&self.stream, &Header::Request(request), outgoing.payload, outgoing.deadline)
+    }
+
+    /// The caller leaves without an answer. The peer is told if it may be working on it, unless that would block.
+    fn leave(&self, call: CallId, sent: bool) {
+        if self.flight.lock().abandon(call, sent) {
+            self.tell_cancelled(call);
+        }
+        self.send_waiting();
+    }
+
+    pub(super) fn tell_cancelled(&self, call: CallId) {
+        // A cancel is advice: when the socket is full the peer doesn't read, and would not hear of it anyway.
+        if let Err(broken) = self.writer.write(&self.stream, &Header::Cancel { call }, &[], Deadline::now()) {
+            self.report(&broken);
+        }
+    }
+
+    fn hand_over_reading(&self) {
+        let next = self.flight.lock().any_thread();
+        if let Some(slot) = next {
+            slot.tell(|news| news.should_read = true);
+        }
+    }
+
+    /// Reads for all, until the connection breaks or `next` has nothing to wait for. `next` is asked before each wait.
+    pub(super) fn read_for_mailboxes<'a>(&self, mut next: impl FnMut() -> Option<Until<'a>>) {
+        let mut reading = self.reader.lock();
+        while !self.is_broken()
+            && let Some(until) = next()
+        {
+            self.read_one(&mut reading, until);
+        }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    pub(super) fn check_size(&self, payload: &[u8]) -> Result<(), CallFailure> {
+        let (bytes, limit) = (payload.len(), self.payload_bytes_max as usize);
+        if bytes <= limit { Ok(()) } else { Err(CallFailure::TooLarge { bytes, limit }) }
+    }
+
+    fn report(&self, broken: &Broken) {
+        if !self.broken.swap(true, Ordering::AcqRel) {
+            (self.on_broken)(broken);
+        }
+    }
+}
+
+impl Client for SocketClient {
+    fn call(&self, call: &Outgoing<'_>, answer: &mut Vec<u8>) -> Result<(), CallFailure> {
+        self.check_size(call.payload)?;
+        let slot = Arc::new(Slot::default());
+        let (id, admission) = self.flight.lock().admit(Waiter::Thread(slot.clone()))?;
+        let ended = self.run(id, admission, &slot, call);
+        if slot.look(|news| news.should_read) {
+            self.hand_over_reading();
+        }
+        let mut ended = ended?;
+        std::mem::swap(answer, &mut ended.bytes);
+        ended.result
+    }
+
+    fn close(&self, cause: &str) {
+        let cause: Arc<str> = Arc::from(cause);
+        let all = self.flight.lock().close(cause.clone());
+        for (waiter, delivered) in all {
+            waiter.tell(Ended::failed(CallFailure::Closed { delivered, cause: cause.clone() }));
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.flight.lock().len()
+    }
+}

@@ -1,0 +1,234 @@
+//! Calls whose callers must not block: their ends are put into a mailbox, whose descriptor tells an event loop.
+//!
+//! One thread of the client reads the socket for all mailboxes and ends calls at their deadlines. It begins with the
+//! first mailbox, ends with the client, and sleeps while nothing comes.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use parking_lot::Mutex;
+
+use super::flight::{Admission, Ended, PendingFrame, Waiter};
+use super::{SocketClient, Until};
+use crate::{CallFailure, Client, Deadline, Outgoing};
+
+/// A client for event loops as well as for threads.
+pub struct CompletingClient {
+    client: Arc<SocketClient>,
+    reader: OnceLock<ReaderThread>,
+}
+
+/// The thread that reads for all mailboxes of one client.
+struct ReaderThread {
+    /// Wakes it when a call with an earlier deadline has come.
+    wake: Arc<EventFd>,
+    /// When it wakes by itself.
+    armed: Arc<Mutex<Deadline>>,
+}
+
+/// A queue of calls in flight. Dropping it gives them up.
+pub struct Completions {
+    owner: Arc<CompletingClient>,
+    mailbox: Arc<Mailbox>,
+}
+
+/// The end of one call.
+#[derive(Debug)]
+pub struct Completed {
+    /// What it was begun with.
+    pub token: u64,
+    /// How it ended.
+    pub result: Result<(), CallFailure>,
+    /// The answer, or the words of a [`CallFailure::Answered`].
+    pub bytes: Vec<u8>,
+}
+
+/// Where the ends of calls are put.
+pub(super) struct Mailbox {
+    /// Readable exactly while `ended` is not empty.
+    event: EventFd,
+    ended: Mutex<VecDeque<Completed>>,
+}
+
+impl CompletingClient {
+    /// Makes both uses of one client possible.
+    pub fn new(client: SocketClient) -> Self {
+        Self { client: Arc::new(client), reader: OnceLock::new() }
+    }
+
+    /// For threads, which may block.
+    pub fn blocking(&self) -> &SocketClient {
+        &self.client
+    }
+
+    /// For one event loop.
+    pub fn completions(self: &Arc<Self>) -> io::Result<Completions> {
+        if self.reader.get().is_none() {
+            let started = ReaderThread::start(&self.client)?;
+            if let Err(second) = self.reader.set(started) {
+                second.wake();
+            }
+        }
+        Ok(Completions { owner: self.clone(), mailbox: Arc::new(Mailbox::new()?) })
+    }
+}
+
+impl Drop for CompletingClient {
+    fn drop(&mut self) {
+        self.client.close("this side has gone");
+        if let Some(reader) = self.reader.get() {
+            reader.wake();
+        }
+    }
+}
+
+impl ReaderThread {
+    fn start(client: &Arc<SocketClient>) -> io::Result<Self> {
+        let (wake, armed) = (Arc::new(event()?), Arc::new(Mutex::new(Deadline::NEVER)));
+        let this = Self { wake: wake.clone(), armed: armed.clone() };
+        let client = Arc::downgrade(client);
+        let run = move || {
+            // The client outlives the loop: its owner closes it first, and then wakes us.
+            if let Some(client) = client.upgrade() {
+                client.read_for_mailboxes(|| {
+                    let _ = wake.read();
+                    let open = client.flight.lock().closed.is_none();
+                    open.then(|| Until { deadline: client.expire(&armed), wake: Some(wake.as_fd()) })
+                });
+            }
+        };
+        thread::Builder::new().name("calls-reader".into()).spawn(run)?;
+        Ok(this)
+    }
+
+    fn wake(&self) {
+        // The counter saturates far beyond what wakes can add between two reads.
+        let _ = self.wake.write(1);
+    }
+
+    /// Makes sure that it wakes by `deadline`.
+    fn arm(&self, deadline: Deadline) {
+        let earlier = {
+            let mut armed = self.armed.lock();
+            let earlier = deadline < *armed;
+            *armed = deadline.min(*armed);
+            earlier
+        };
+        if earlier {
+            self.wake();
+        }
+    }
+}
+
+impl SocketClient {
+    /// Ends the calls of mailboxes that have run out of time, and returns when to look again. What is armed stays so
+    /// until it passes: one needless wake-up costs less than one for each call.
+    fn expire(&self, armed: &Mutex<Deadline>) -> Deadline {
+        let mut armed = armed.lock();
+        if !armed.expired() {
+            return *armed;
+        }
+        let late = self.flight.lock().expired(Deadline::now());
+        for (call, sent) in late {
+            self.end_early(call, CallFailure::Late { delivered: sent }, sent);
+        }
+        *armed = self.flight.lock().next_deadline().unwrap_or(Deadline::NEVER);
+        *armed
+    }
+
+    fn end_early(&self, call: u64, failure: CallFailure, sent: bool) {
+        let waiter = self.flight.lock().give_up(call);
+        if let Some(waiter) = waiter {
+            waiter.tell(Ended::failed(failure));
+        }
+        if sent {
+            self.tell_cancelled(call);
+        }
+    }
+}
+
+impl Completions {
+    /// Begins a call and returns at once. Unless it fails here, exactly one [`Completed`] with `token` comes.
+    pub fn start(&self, token: u64, call: &Outgoing<'_>) -> Result<(), CallFailure> {
+        let client = &self.owner.client;
+        client.check_size(call.payload)?;
+        let frame = PendingFrame {
+            actor: call.actor.to_owned(),
+            operation: call.operation.to_owned(),
+            payload: call.payload.to_owned(),
+        };
+        let waiter =
+            Waiter::Mailbox { mailbox: self.mailbox.clone(), token, deadline: call.deadline, frame: Some(frame) };
+        let (id, pending) = {
+            let mut flight = client.flight.lock();
+            let (id, admission) = flight.admit(waiter)?;
+            (id, if admission == Admission::Now { flight.take_frame(id) } else { None })
+        };
+        if let Some(frame) = pending {
+            client.send_pending(id, call.deadline, &frame);
+        }
+        if let Some(reader) = self.owner.reader.get() {
+            reader.arm(call.deadline);
+        }
+        Ok(())
+    }
+
+    /// Gives a call up; its completion comes at once. An unknown token is no error.
+    pub fn cancel(&self, token: u64) {
+        let found = self.owner.client.flight.lock().find(&self.mailbox, token);
+        if let Some((call, sent)) = found {
+            self.owner.client.end_early(call, CallFailure::Cancelled, sent);
+        }
+    }
+
+    /// Takes the oldest completion.
+    pub fn take_next(&self) -> Option<Completed> {
+        self.mailbox.take()
+    }
+
+    /// Readable while a completion waits. Poll it, don't read it.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.mailbox.event.as_fd()
+    }
+}
+
+impl Drop for Completions {
+    fn drop(&mut self) {
+        let calls = self.owner.client.flight.lock().calls_of(&self.mailbox);
+        for (call, sent) in calls {
+            self.owner.client.end_early(call, CallFailure::Cancelled, sent);
+        }
+    }
+}
+
+impl Mailbox {
+    fn new() -> io::Result<Self> {
+        Ok(Self { event: event()?, ended: Mutex::default() })
+    }
+
+    pub(super) fn put(&self, token: u64, Ended { result, bytes }: Ended) {
+        let mut ended = self.ended.lock();
+        if ended.is_empty() {
+            // The counter is 0 or 1, so this can't block.
+            let _ = self.event.write(1);
+        }
+        ended.push_back(Completed { token, result, bytes });
+    }
+
+    fn take(&self) -> Option<Completed> {
+        let mut ended = self.ended.lock();
+        let first = ended.pop_front();
+        if first.is_some() && ended.is_empty() {
+            let _ = self.event.read();
+        }
+        first
+    }
+}
+
+fn event() -> io::Result<EventFd> {
+    Ok(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?)
+}

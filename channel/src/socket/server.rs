@@ -1,0 +1,226 @@
+//! The answering end: workers of which one reads. Whoever has read a request lets go of the socket before running it, so
+//! the next worker reads while it runs; the leader is whoever holds the lock on the reader.
+//!
+//! Workers are made as they are needed, up to one more than may run at once: the one more hears of cancels, and of the
+//! peer's end, while all others are busy. Idle ones leave again.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use cofferdam_protocol::call::{CallId, Fault, Header};
+use interprocess::os::unix::uds_local_socket::Stream;
+use parking_lot::{Mutex, RwLock};
+
+use super::reader::{Frame, FrameReader};
+use super::writer::Writer;
+use super::{Broken, OnBroken, Until, prepare};
+use crate::{Deadline, Incoming, Service};
+
+/// How long an idle worker stays, beyond the one that reads.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How long an answer may take to be written beyond its deadline, so that "too late" still arrives.
+const ANSWER_GRACE: Duration = Duration::from_millis(100);
+
+/// The bounds of one server.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Calls that run at once.
+    pub running_max: usize,
+    /// Argument or answer.
+    pub payload_bytes_max: u32,
+    /// What the threads are called.
+    pub name: String,
+}
+
+/// The answering end of one direction, on a socket.
+pub struct SocketServer {
+    stream: Stream,
+    writer: Writer,
+    reader: Mutex<FrameReader>,
+    /// The calls that run, one place for each worker, so that a cancel finds its call.
+    running: RwLock<Vec<Arc<Running>>>,
+    /// Workers that wait to read.
+    idle: AtomicUsize,
+    workers: AtomicUsize,
+    broken: AtomicBool,
+    service: Arc<dyn Service>,
+    config: ServerConfig,
+    on_broken: OnBroken,
+}
+
+/// The call that one worker runs; 0 for none. The asking side counts from 1.
+#[derive(Default)]
+struct Running {
+    call: AtomicU64,
+    cancelled: AtomicU32,
+}
+
+impl SocketServer {
+    /// Takes one end of a connection and begins to serve it. `on_broken` is told, once, when the peer closes it or breaks
+    /// the grammar; workers end by themselves then.
+    pub fn start(
+        stream: UnixStream,
+        service: Arc<dyn Service>,
+        config: ServerConfig,
+        on_broken: OnBroken,
+    ) -> io::Result<Arc<Self>> {
+        let server = Arc::new(Self {
+            stream: prepare(stream)?,
+            writer: Writer::new(config.payload_bytes_max),
+            reader: Mutex::new(FrameReader::new(config.payload_bytes_max)),
+            running: RwLock::default(),
+            idle: AtomicUsize::new(0),
+            workers: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
+            service,
+            config,
+            on_broken,
+        });
+        server.add_worker()?;
+        Ok(server)
+    }
+
+    /// How many calls run.
+    pub fn running(&self) -> usize {
+        self.running.read().iter().filter(|running| running.call.load(Ordering::Relaxed) != 0).count()
+    }
+
+    /// Stops reading; workers end when what they run has ended.
+    pub fn shut_down(&self) {
+        self.broken.store(true, Ordering::Release);
+        // A shut-down socket is readable at its end, which wakes the reader. It may be shut down already.
+        let _ = self.stream.inner().shutdown(std::net::Shutdown::Both);
+    }
+
+    fn add_worker(self: &Arc<Self>) -> io::Result<()> {
+        let (server, running) = (self.clone(), Arc::new(Running::default()));
+        self.running.write().push(running.clone());
+        self.workers.fetch_add(1, Ordering::Relaxed);
+        let number = self.workers.load(Ordering::Relaxed);
+        let started = thread::Builder::new().name(format!("{}-{number}", self.config.name)).spawn(move || {
+            server.work(&running);
+            server.leave(&running);
+        });
+        started.map(drop).inspect_err(|_| {
+            self.workers.fetch_sub(1, Ordering::Relaxed);
+            self.running.write().pop();
+        })
+    }
+
+    fn leave(&self, running: &Arc<Running>) {
+        self.running.write().retain(|other| !Arc::ptr_eq(other, running));
+        self.workers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn work(self: &Arc<Self>, running: &Running) {
+        let (mut frame, mut answer) = (Frame::default(), Vec::new());
+        while !self.broken.load(Ordering::Acquire) {
+            match self.next_request(&mut frame) {
+                Ok(true) => {
+                    self.run(&frame, running, &mut answer);
+                    shrink(&mut frame.payload);
+                    shrink(&mut answer);
+                }
+                Ok(false) => return,
+                Err(broken) => return self.report(&broken),
+            }
+        }
+    }
+
+    /// Leads: reads until there is a request, and lets a follower lead. False when this worker is not needed any more.
+    fn next_request(self: &Arc<Self>, frame: &mut Frame) -> Result<bool, Broken> {
+        self.idle.fetch_add(1, Ordering::Relaxed);
+        let reader = self.reader.try_lock_for(IDLE);
+        let Some(mut reader) = reader else {
+            self.idle.fetch_sub(1, Ordering::Relaxed);
+            return Ok(false);
+        };
+        let read = self.read_request(&mut reader, frame);
+        let followers = self.idle.fetch_sub(1, Ordering::Relaxed) - 1;
+        if followers == 0 && self.workers.load(Ordering::Relaxed) <= self.config.running_max && read.is_ok() {
+            // Without another thread the next request waits until this one is done, which is slow and not wrong.
+            if let Err(error) = self.add_worker() {
+                tracing::warn!(%error, "no thread for another worker");
+            }
+        }
+        read
+    }
+
+    fn read_request(&self, reader: &mut FrameReader, frame: &mut Frame) -> Result<bool, Broken> {
+        loop {
+            if self.broken.load(Ordering::Acquire) {
+                return Ok(false);
+            }
+            if !reader.next(&self.stream, frame, Until::from(Deadline::NEVER))? {
+                continue;
+            }
+            match frame.header()? {
+                Header::Request(_) => return Ok(true),
+                Header::Cancel { call } => self.cancel(call),
+                Header::Reply { .. } => return Err(Broken::WrongWay("reply")),
+                Header::Failure { .. } => return Err(Broken::WrongWay("failure")),
+            }
+        }
+    }
+
+    fn cancel(&self, call: CallId) {
+        let running = self.running.read();
+        if let Some(running) = running.iter().find(|running| running.call.load(Ordering::Acquire) == call) {
+            running.cancelled.store(1, Ordering::Release);
+        }
+    }
+
+    fn run(&self, frame: &Frame, running: &Running, answer: &mut Vec<u8>) {
+        let Ok(Header::Request(request)) = frame.header() else { return };
+        running.cancelled.store(0, Ordering::Relaxed);
+        running.call.store(request.call, Ordering::Release);
+        let deadline = Deadline::from_monotonic_ns(request.deadline_ns);
+        let incoming = Incoming {
+            call: request.call,
+            actor: request.actor,
+            operation: request.operation,
+            payload: &frame.payload,
+            deadline,
+            cancelled: &running.cancelled,
+        };
+        answer.clear();
+        let mut result = self.service.serve(&incoming, answer);
+        running.call.store(0, Ordering::Release);
+        if answer.len() > self.config.payload_bytes_max as usize {
+            let words = format!("the answer of {} bytes exceeds the payload limit", answer.len());
+            *answer = words.into_bytes();
+            result = Err(Fault::Invalid);
+        }
+        self.answer(request.call, result, answer, deadline);
+    }
+
+    fn answer(&self, call: CallId, result: Result<(), Fault>, answer: &[u8], deadline: Deadline) {
+        let header = match result {
+            Ok(()) => Header::Reply { call },
+            Err(fault) => Header::Failure { call, fault },
+        };
+        let by = deadline.max(Deadline::after(ANSWER_GRACE)).min(Deadline::after(IDLE));
+        if let Err(broken) = self.writer.write(&self.stream, &header, answer, by) {
+            self.report(&broken);
+        }
+    }
+
+    fn report(&self, broken: &Broken) {
+        if !self.broken.swap(true, Ordering::AcqRel) {
+            (self.on_broken)(broken);
+        }
+    }
+}
+
+/// One large call must not pin its memory in an idle worker.
+fn shrink(buffer: &mut Vec<u8>) {
+    const KEEP_BYTES: usize = 256 << 10;
+    if buffer.capacity() > KEEP_BYTES {
+        *buffer = Vec::new();
+    }
+}

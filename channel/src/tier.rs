@@ -1,0 +1,104 @@
+//! What every tier offers: a client that calls, and a service that is called.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cofferdam_protocol::call::Fault;
+use thiserror::Error;
+
+use crate::Deadline;
+
+/// One call, as the asking side hands it over.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The actor's public key: the caller on `down`, the callee on `up`.
+    pub actor: &'a str,
+    /// The operation.
+    pub operation: &'a str,
+    /// The argument.
+    pub payload: &'a [u8],
+    /// When the caller stops waiting.
+    pub deadline: Deadline,
+}
+
+/// One call, as the answering side gets it.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// Its number on this connection.
+    pub call: u64,
+    /// The actor's public key, by the peer's word.
+    pub actor: &'a str,
+    /// The operation.
+    pub operation: &'a str,
+    /// The argument.
+    pub payload: &'a [u8],
+    /// When the caller stops waiting, by the peer's word: clamp it.
+    pub deadline: Deadline,
+    /// Turns from 0 to 1 when the caller has gone.
+    pub cancelled: &'a AtomicU32,
+}
+
+impl Incoming<'_> {
+    /// Whether an answer would be dropped.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// The asking end of one direction.
+pub trait Client: Send + Sync {
+    /// Calls on the caller's own thread and waits for the answer until the deadline. The answer, or the words of a
+    /// [`CallFailure::Answered`], take the place of what is in `answer`, whose memory is reused.
+    fn call(&self, call: &Outgoing<'_>, answer: &mut Vec<u8>) -> Result<(), CallFailure>;
+
+    /// Ends every call in flight with [`CallFailure::Closed`], and every later one. Only the first cause counts.
+    fn close(&self, cause: &str);
+
+    /// How many calls are in flight or wait for their turn.
+    fn in_flight(&self) -> usize;
+}
+
+/// The answering end of one direction. Called on threads that may block, several at once.
+pub trait Service: Send + Sync + 'static {
+    /// Appends the answer, or the words of a failure, to `answer`, which is empty.
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault>;
+}
+
+/// Why a call over the channel has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CallFailure {
+    /// The callee answered with a failure; its words are in the answer's place.
+    #[error("the callee answered with a failure ({0:?})")]
+    Answered(Fault),
+    /// The deadline passed.
+    #[error("the deadline passed")]
+    Late {
+        /// Whether the peer may have seen the call.
+        delivered: bool,
+    },
+    /// As many calls as the peer takes are in flight, and as many as may wait do.
+    #[error("{limit} calls are in flight, and as many as may wait do")]
+    Overloaded {
+        /// How many the peer takes at once.
+        limit: usize,
+    },
+    /// The argument exceeds the payload limit; nothing was sent.
+    #[error("the argument has {bytes} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The connection is gone.
+    #[error("{cause}")]
+    Closed {
+        /// Whether the peer may have seen the call.
+        delivered: bool,
+        /// What ended the connection, for people.
+        cause: Arc<str>,
+    },
+    /// This side gave the call up.
+    #[error("the caller gave the call up")]
+    Cancelled,
+}
