@@ -17,7 +17,8 @@ pub const fn frame_bytes_max(payload_bytes_max: u32) -> u32 {
     payload.saturating_add(CALL_HEADER_BYTES_MAX as u32)
 }
 
-/// Names a call among those of its socket. The asking side chooses it, and doesn't reuse it in this generation.
+/// Names a call among those of its socket. The asking side chooses it, from 1 on, and doesn't reuse it in this
+/// generation. 0 names no call, so that it can stand for none.
 pub type CallId = u64;
 
 /// The header of a frame.
@@ -105,6 +106,7 @@ impl<'a> Header<'a> {
     }
 
     fn check(&self) -> Result<(), Broken> {
+        Broken::unless("call", self.call(), 1, CallId::MAX)?;
         let Self::Request(Request { actor, operation, .. }) = self else { return Ok(()) };
         Broken::unless_length("actor bytes", actor.len(), ACTOR_BYTES_MAX)?;
         Broken::unless_length("operation bytes", operation.len(), OPERATION_BYTES_MAX)

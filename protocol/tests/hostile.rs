@@ -237,7 +237,7 @@ proptest! {
 
     #[test]
     fn calls_go_round(
-        variant in 0..4, call: u64, deadline_ns: u64, actor in ".{0,32}", operation in ".{0,128}", fault in fault(),
+        variant in 0..4, call in 1..=u64::MAX, deadline_ns: u64, actor in ".{0,32}", operation in ".{0,128}", fault in fault(),
         payload in vec(any::<u8>(), 0..2048),
     ) {
         let (header, payload) = match variant {

@@ -78,6 +78,7 @@ fn request_headers() {
 /// A request header as a peer that checks nothing would write it.
 fn request_bytes(actor: &str, operation: &str) -> Vec<u8> {
     let mut bytes = vec![0; 4 + 8 + 8];
+    bytes[4] = 1;
     for text in [actor, operation] {
         bytes.extend((text.len() as u64).to_le_bytes());
         bytes.extend(text.as_bytes());
@@ -95,6 +96,29 @@ fn a_header_longer_than_its_limit_is_not_read_whatever_it_holds() {
     ] {
         let read = verdict(Header::read(&request_bytes(&"a".repeat(text), "")));
         assert_eq!(read, Err(expected.to_owned()));
+    }
+}
+
+#[test]
+fn call_zero_names_no_call() {
+    use cofferdam_protocol::call::Fault::Late;
+    let request = |call| Header::Request(Request { call, deadline_ns: 0, actor: "", operation: "" });
+    for (call, allowed) in [(0, false), (1, true), (u64::MAX, true)] {
+        let (reply, failure, cancel) =
+            (Header::Reply { call }, Header::Failure { call, fault: Late }, Header::Cancel { call });
+        for header in [request(call), reply, failure, cancel] {
+            let mut buffer = [0; CALL_HEADER_BYTES_MAX];
+            let used = request(1).write(&mut buffer).expect("call 1 can be written");
+            if let Ok(used) = header.write(&mut buffer) {
+                assert!(allowed, "{header:?}");
+                assert_eq!(Header::read(&buffer[..used]), Ok((header, used)));
+                continue;
+            }
+            assert!(!allowed, "{header:?}");
+            buffer[4..12].fill(0);
+            let refused = DecodeError::OutOfRange { what: "call", value: 0, min: 1, max: u64::MAX };
+            assert_eq!(Header::read(&buffer[..used]), Err(refused));
+        }
     }
 }
 
