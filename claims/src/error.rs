@@ -2,9 +2,18 @@
 //!
 //! An error names the file it is about, because a host that starts from a manifest reads a dozen of them.
 
+mod check;
+mod next_step;
+mod text;
+
 use std::fmt;
 
 use crate::keys::KeyError;
+
+use text::{list, utc};
+
+pub use check::Check;
+pub(crate) use text::plain;
 
 /// One check failed on one file.
 #[derive(Debug, thiserror::Error)]
@@ -21,39 +30,6 @@ pub enum Bearer {
     Actor,
     /// A provider archive.
     Provider,
-}
-
-/// The checks, in the order in which they are made. The first one that fails decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Check {
-    /// The file can be read or written and is not too large.
-    File,
-    /// The module or archive is well formed.
-    Format,
-    /// There is a token.
-    Signed,
-    /// The token is well formed, its algorithm Ed25519.
-    Token,
-    /// Issuer and subject are keys of the right kind.
-    Keys,
-    /// The issuer's signature.
-    Signature,
-    /// Not expired.
-    Expiry,
-    /// Already valid.
-    NotBefore,
-    /// The issuer is one that is trusted.
-    Issuer,
-    /// The archive holds exactly the libraries that the claims name.
-    Files,
-    /// The content is what was signed.
-    Hash,
-    /// The provider says which contract it serves.
-    Contract,
-    /// The subject is the one that was asked for.
-    Subject,
-    /// There is a library for the target that was asked for.
-    Target,
 }
 
 /// What failed. Sizes are in bytes, times in seconds since 1970.
@@ -144,7 +120,9 @@ pub enum Fault {
         name: String,
     },
     /// A file that the claims say nothing of.
-    #[error("the archive holds {name:?}, which is not in its claims")]
+    #[error(
+        "the archive holds {name:?}; it may hold claims.jwt, an ARCH-OS.bin for each target in its claims, and no more"
+    )]
     ExtraFile {
         /// The name.
         name: String,
@@ -194,6 +172,14 @@ pub enum Fault {
         /// What is wrong with it.
         why: String,
     },
+    /// The claims cannot be made into a token.
+    #[error("{bearer} claims cannot be signed: {why}")]
+    Unsignable {
+        /// Whose.
+        bearer: Bearer,
+        /// Why.
+        why: String,
+    },
     /// The token asks for another algorithm.
     #[error("{bearer} claims token uses the algorithm {found:?}; only Ed25519 is accepted")]
     Algorithm {
@@ -221,7 +207,7 @@ pub enum Fault {
         issuer: String,
     },
     /// `exp` has passed.
-    #[error("{bearer} claims have expired: they were valid until {expires_s} and it is {now_s} (seconds since 1970)")]
+    #[error("{bearer} claims have expired: they were valid until {}, and it is {}", utc(*.expires_s), utc(*.now_s))]
     Expired {
         /// Whose.
         bearer: Bearer,
@@ -307,111 +293,6 @@ impl Fault {
     pub(crate) fn on(self, file: &str) -> ClaimsError {
         ClaimsError { file: file.to_owned(), fault: Box::new(self) }
     }
-
-    /// The check that failed.
-    pub fn check(&self) -> Check {
-        match self {
-            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Oversized { .. } => Check::File,
-            Self::Truncated { .. }
-            | Self::NotWasm { .. }
-            | Self::NotAModule { .. }
-            | Self::Framing { .. }
-            | Self::SeveralTokens { .. }
-            | Self::Archive { .. }
-            | Self::EntryName { .. }
-            | Self::EntryKind { .. }
-            | Self::DuplicateFile { .. }
-            | Self::TooManyEntries { .. } => Check::Format,
-            Self::Unsigned { .. } => Check::Signed,
-            Self::Token { .. } | Self::Algorithm { .. } => Check::Token,
-            Self::WrongKey { .. } => Check::Keys,
-            Self::Signature { .. } => Check::Signature,
-            Self::Expired { .. } => Check::Expiry,
-            Self::NotYetValid { .. } => Check::NotBefore,
-            Self::Untrusted { .. } => Check::Issuer,
-            Self::ExtraFile { .. } | Self::MissingLibrary { .. } | Self::NoLibrary => Check::Files,
-            Self::WrongHash { .. } => Check::Hash,
-            Self::NoContract => Check::Contract,
-            Self::SubjectMismatch { .. } => Check::Subject,
-            Self::MissingTarget { .. } | Self::BadTarget { .. } => Check::Target,
-        }
-    }
-
-    /// What a person can do about it.
-    pub fn next_step(&self) -> String {
-        match self {
-            Self::Unreadable { .. } => "check the path and its permissions".into(),
-            Self::Unwritable { .. } => "check that the directory exists, is writable and has room".into(),
-            Self::Oversized { .. } => "use a smaller file: strip debug information before signing".into(),
-            Self::Truncated { .. } => "fetch or build the file again; the copy is incomplete".into(),
-            Self::NotWasm { .. } => "give a .wasm file; `cofferdam inspect FILE` tells what a file is".into(),
-            Self::NotAModule { .. } => {
-                "build the actor as a core module (target wasm32-unknown-unknown or wasm32-wasip1)".into()
-            }
-            Self::Framing { .. } => "build the module again".into(),
-            Self::SeveralTokens { .. } => "sign it again: signing replaces every earlier token".into(),
-            Self::Archive { .. } | Self::EntryName { .. } | Self::EntryKind { .. } | Self::DuplicateFile { .. } => {
-                "make the archive with `cofferdam par create`".into()
-            }
-            Self::TooManyEntries { .. } | Self::ExtraFile { .. } | Self::MissingLibrary { .. } | Self::NoLibrary => {
-                "make the archive again with `cofferdam par create`, with one library a target".into()
-            }
-            Self::MissingTarget { target, .. } => {
-                format!("ask the provider's vendor for a build for {target}, or add one and sign the archive again")
-            }
-            Self::BadTarget { .. } => "name the target by processor and system".into(),
-            Self::Unsigned { bearer: Bearer::Actor, .. } => "sign it with `cofferdam claims sign`".into(),
-            Self::Unsigned { bearer: Bearer::Provider, .. } => "make the archive with `cofferdam par create`".into(),
-            Self::Token { .. } | Self::Algorithm { .. } | Self::Signature { .. } => {
-                "get the file again from its issuer, or sign it with a key of your own".into()
-            }
-            Self::WrongKey { role: "issuer", .. } => {
-                "sign it with an account key (`cofferdam keys gen account`)".into()
-            }
-            Self::WrongKey { bearer: Bearer::Actor, .. } => {
-                "sign it for an actor key (`cofferdam keys gen actor`)".into()
-            }
-            Self::WrongKey { bearer: Bearer::Provider, .. } => {
-                "sign it for a provider key (`cofferdam keys gen provider`)".into()
-            }
-            Self::Expired { .. } => "sign it again with a later expiry".into(),
-            Self::NotYetValid { .. } => "wait, correct the clock of this machine, or sign it again".into(),
-            Self::Untrusted { issuer, .. } => {
-                format!("to accept this issuer, add it to `host.trust` in the manifest or give `--trust {issuer}`")
-            }
-            Self::WrongHash { .. } => "the file was changed after it was signed: get it again, or sign it again".into(),
-            Self::NoContract => "sign the archive again and name the contract that the provider serves".into(),
-            Self::SubjectMismatch { .. } => "give the file that belongs to this public key".into(),
-        }
-    }
-}
-
-impl Check {
-    /// The name as tables print it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Format => "format",
-            Self::Signed => "signed",
-            Self::Token => "token",
-            Self::Keys => "keys",
-            Self::Signature => "signature",
-            Self::Expiry => "expiry",
-            Self::NotBefore => "not before",
-            Self::Issuer => "issuer",
-            Self::Files => "files",
-            Self::Hash => "hash",
-            Self::Contract => "contract",
-            Self::Subject => "subject",
-            Self::Target => "target",
-        }
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }
 
 impl fmt::Display for Bearer {
@@ -421,20 +302,4 @@ impl fmt::Display for Bearer {
             Self::Provider => "Provider",
         })
     }
-}
-
-/// Text out of a file that nobody vouches for, made fit for an error: short, and nothing that a terminal obeys.
-pub(crate) fn plain(text: &str) -> String {
-    const CHARS_MAX: usize = 160;
-    let mut chars = text.chars();
-    let shown = chars.by_ref().take(CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    let mut shown: String = shown.collect();
-    if chars.next().is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

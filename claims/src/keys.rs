@@ -102,8 +102,11 @@ impl KeyKind {
 
     /// The kind of a public key, whose checksum is checked too.
     pub fn of(public_key: &str) -> Result<Option<KeyKind>, KeyError> {
-        let pair = KeyPair::from_public_key(public_key)
-            .map_err(|e| KeyError::NotAKey { text: public_key.chars().take(64).collect(), why: e.to_string() })?;
+        let not_a_key = |why: &str| KeyError::NotAKey { text: shown(public_key), why: why.to_owned() };
+        if public_key.len() != 56 {
+            return Err(not_a_key("a public key has 56 characters"));
+        }
+        let pair = KeyPair::from_public_key(public_key).map_err(|_| not_a_key("its checksum or prefix is wrong"))?;
         Ok(Self::from_nkeys(&pair.key_pair_type()))
     }
 
@@ -213,6 +216,12 @@ fn seed_pair(kind: KeyKind, seed: &str, origin: &str) -> Result<KeyPair, KeyErro
     }
     kind.check(&pair.public_key())?;
     Ok(pair)
+}
+
+/// A seed given where a public key belongs is still a secret.
+fn shown(text: &str) -> String {
+    let looks_like_a_seed = text.starts_with(['S', 's']) && text.len() > 20;
+    if looks_like_a_seed { "(a seed, not shown)".to_owned() } else { text.chars().take(64).collect() }
 }
 
 fn article(kind: Option<KeyKind>) -> String {

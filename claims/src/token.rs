@@ -3,26 +3,28 @@
 //! A token is `header.claims.signature`, each base64url without padding, signed by the account in `iss`. Nothing in it is
 //! believed before the signature was checked, except which key to check it with.
 
+mod sign;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use data_encoding::BASE64URL_NOPAD;
 use nkeys::KeyPair;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use wascap::jwt::{Claims, WascapEntity};
 
 use crate::error::{Bearer, Check, ClaimsError, Fault, plain};
-use crate::keys::{self, KeyKind};
+use crate::keys::KeyKind;
 use crate::trust::Trust;
+
+pub use sign::Validity;
+pub(crate) use sign::sign;
 
 /// A token larger than this is refused before it is decoded.
 pub const TOKEN_BYTES_MAX: usize = 64 * 1024;
 
 const ALGORITHM: &str = "Ed25519";
-/// What we write as `wascap_revision`: from 3 on, wascap checks the module hash.
-const WASCAP_REVISION: u32 = 3;
 
 /// The kinds of metadata that a token can carry.
 pub(crate) trait Metadata: Serialize + DeserializeOwned + WascapEntity {
@@ -49,17 +51,6 @@ pub struct Inspection<T> {
     pub claims: Claims<T>,
     /// Every check in the order in which they are made, with its outcome.
     pub checks: Vec<(Check, Result<(), ClaimsError>)>,
-}
-
-/// When a token is valid, and when it was made. `None` is "always", and "now" for `issued_at`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Validity {
-    /// From when on. In whole seconds.
-    pub not_before: Option<SystemTime>,
-    /// Until when: at this second it has expired.
-    pub expires: Option<SystemTime>,
-    /// When it was made. Signing the same with the same time gives the same bytes.
-    pub issued_at: Option<SystemTime>,
 }
 
 #[derive(Deserialize)]
@@ -146,7 +137,7 @@ impl<T: Metadata> Decoded<T> {
         }
         let text = std::str::from_utf8(token).map_err(|_| malformed("it is not text".to_owned()))?;
         let [header, claims, _signature] = segments(text)
-            .ok_or_else(|| malformed(format!("it has {} parts instead of three", text.split('.').count())))?;
+            .ok_or_else(|| malformed(format!("it must have three parts, not {}", text.split('.').count())))?;
         let header: Header = from_segment(header).map_err(|e| malformed(format!("header: {e}")))?;
         if header.alg != ALGORITHM {
             return Err(Fault::Algorithm { bearer: T::BEARER, found: plain(&header.alg) });
@@ -242,42 +233,6 @@ impl<T: Metadata> Decoded<T> {
         };
         valid().ok_or_else(|| Fault::Signature { bearer: T::BEARER, issuer: plain(&self.claims.issuer) })
     }
-}
-
-/// Makes a signed token.
-pub(crate) fn sign<T: Metadata>(
-    metadata: T,
-    validity: &Validity,
-    issuer: &KeyPair,
-    subject: &KeyPair,
-) -> Result<Decoded<T>, Fault> {
-    let wrong = |role, source| Fault::WrongKey { bearer: T::BEARER, role, source };
-    keys::check_signer(issuer, KeyKind::Account).map_err(|source| wrong("issuer", source))?;
-    T::SUBJECT.check(&subject.public_key()).map_err(|source| wrong("subject", source))?;
-
-    let failed = |why: String| Fault::Token { bearer: T::BEARER, why: format!("it cannot be made: {why}") };
-    let seconds = |time: Option<SystemTime>| time.map(since_epoch_s);
-    let issued_at_s = since_epoch_s(validity.issued_at.unwrap_or_else(SystemTime::now));
-    let mut claims = serde_json::json!({
-        "iat": issued_at_s,
-        "iss": issuer.public_key(),
-        "sub": subject.public_key(),
-        "nbf": seconds(validity.not_before),
-        "exp": seconds(validity.expires),
-        "wascap": serde_json::to_value(&metadata).map_err(|e| failed(e.to_string()))?,
-        "wascap_revision": WASCAP_REVISION,
-    });
-    // The id must differ between different claims and nothing more, so it is taken from them.
-    let id = BASE32_NOPAD.encode(&Sha256::digest(claims.to_string())[..15]);
-    claims["jti"] = serde_json::Value::String(id);
-
-    // `wascap_revision` is private to wascap, hence the way by JSON.
-    let claims: Claims<T> = serde_json::from_value(claims).map_err(|e| failed(e.to_string()))?;
-    let text = claims.encode(issuer).map_err(|e| failed(e.to_string()))?;
-    if text.len() > TOKEN_BYTES_MAX {
-        return Err(failed(format!("it would have {} bytes, more than {TOKEN_BYTES_MAX}", text.len())));
-    }
-    Ok(Decoded { text, claims, metadata })
 }
 
 fn check_key<T: Metadata>(role: &'static str, kind: KeyKind, key: &str) -> Result<(), Fault> {

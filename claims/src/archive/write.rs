@@ -39,7 +39,7 @@ impl ProviderArchive {
         let path = options.packing.path(path.as_ref());
         let source = path.display().to_string();
         let bytes = self.to_bytes(&source, issuer, subject, options)?;
-        replace(&path, &bytes).map_err(|e| Fault::Unwritable { source: e }.on(&source))?;
+        replace(&path, &bytes).map_err(|e| Fault::Unwritable { source: without_path(e) }.on(&source))?;
         Ok(path)
     }
 
@@ -143,4 +143,9 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// tempfile adds the name of its own file, which says nothing to anybody.
+fn without_path(error: std::io::Error) -> std::io::Error {
+    if error.raw_os_error().is_some() { error } else { error.kind().into() }
 }

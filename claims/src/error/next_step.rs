@@ -1,0 +1,58 @@
+//! What a person can do about each fault. Kept beside the faults, so that a new one does not compile without.
+
+use super::{Bearer, Fault};
+use crate::keys::KeyError;
+
+impl Fault {
+    /// What a person can do about it.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => "check the path and its permissions".into(),
+            Self::Unwritable { .. } => "check that the directory exists, is writable and has room".into(),
+            Self::Oversized { .. } => "use a smaller file: strip debug information before signing".into(),
+            Self::Truncated { .. } => "fetch or build the file again; the copy is incomplete".into(),
+            Self::NotWasm { .. } => "give a .wasm file; `cofferdam inspect FILE` tells what a file is".into(),
+            Self::NotAModule { .. } => {
+                "build the actor as a core module (target wasm32-unknown-unknown or wasm32-wasip1)".into()
+            }
+            Self::Framing { .. } => "build the module again".into(),
+            Self::SeveralTokens { .. } => "sign it again: signing replaces every earlier token".into(),
+            Self::Archive { .. } | Self::EntryName { .. } | Self::EntryKind { .. } | Self::DuplicateFile { .. } => {
+                "make the archive with `cofferdam par create`".into()
+            }
+            Self::TooManyEntries { .. } | Self::ExtraFile { .. } | Self::MissingLibrary { .. } | Self::NoLibrary => {
+                "make the archive again with `cofferdam par create`, with one library a target".into()
+            }
+            Self::MissingTarget { target, .. } => {
+                format!("ask the provider's vendor for a build for {target}, or add one and sign the archive again")
+            }
+            Self::BadTarget { .. } => "name the target by processor and system".into(),
+            Self::Unsigned { bearer: Bearer::Actor, .. } => "sign it with `cofferdam claims sign`".into(),
+            Self::Unsigned { bearer: Bearer::Provider, .. } => "make the archive with `cofferdam par create`".into(),
+            Self::Token { .. } | Self::Algorithm { .. } | Self::Signature { .. } => {
+                "get the file again from its issuer, or sign it with a key of your own".into()
+            }
+            Self::Unsignable { .. } => "make the claims smaller: fewer or shorter tags, capabilities and names".into(),
+            Self::WrongKey { source: KeyError::NoSeed { .. }, .. } => {
+                "give the seed (S…) that belongs to this key".into()
+            }
+            Self::WrongKey { role: "issuer", .. } => {
+                "sign it with an account key (`cofferdam keys gen account`)".into()
+            }
+            Self::WrongKey { bearer: Bearer::Actor, .. } => {
+                "sign it for an actor key (`cofferdam keys gen actor`)".into()
+            }
+            Self::WrongKey { bearer: Bearer::Provider, .. } => {
+                "sign it for a provider key (`cofferdam keys gen provider`)".into()
+            }
+            Self::Expired { .. } => "sign it again with a later expiry".into(),
+            Self::NotYetValid { .. } => "wait, correct the clock of this machine, or sign it again".into(),
+            Self::Untrusted { issuer, .. } => {
+                format!("to accept this issuer, add it to `host.trust` in the manifest or give `--trust {issuer}`")
+            }
+            Self::WrongHash { .. } => "the file was changed after it was signed: get it again, or sign it again".into(),
+            Self::NoContract => "sign the archive again and name the contract that the provider serves".into(),
+            Self::SubjectMismatch { .. } => "give the file that belongs to this public key".into(),
+        }
+    }
+}
