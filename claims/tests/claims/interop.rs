@@ -100,3 +100,13 @@ async fn we_read_the_archives_of_provider_archive() {
         assert!(matches!(refused.fault(), Fault::NoContract));
     }
 }
+
+/// The archives of the reference's time, which do name their contract.
+#[test]
+fn we_read_the_archives_of_the_reference() {
+    let loaded = ProviderArchive::try_load(include_bytes!("../../fixtures/written_by_0.4.par.gz")).unwrap();
+    let verified = loaded.verify("written_by_0.4.par.gz", &Trust::Any, now()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(verified.metadata().capid, "wasmcloud:keyvalue");
+    assert_eq!(loaded.library(&verified, "x86_64-linux").unwrap(), b"blahblah");
+    assert_eq!(loaded.targets(), ["aarch64-linux", "x86_64-linux"]);
+}
