@@ -17,5 +17,6 @@ pub mod descriptors;
 pub mod socket;
 mod tier;
 
+pub use cofferdam_protocol as protocol;
 pub use deadline::Deadline;
 pub use tier::{CallFailure, Client, Incoming, Outgoing, Service};

@@ -1,3 +1,52 @@
-//! cofferdam-shim
+//! The shim: one process that holds one provider's library and nothing else.
+//!
+//! It knows neither claims, links nor actors. What it is told comes from the host over descriptors it inherits; what it
+//! runs is foreign, so the story is in this order and no other: inherit, confine, greet, load, serve, drain. No thread
+//! and no foreign code exists before it is confined.
+//!
+//! It is started by the host only, with the control socket as its standard input and an empty environment. It dies with
+//! the host: by the parent-death signal, and by the end of the control socket.
+#![deny(unsafe_code)]
 
-fn main() {}
+mod asks;
+mod confine;
+mod elf;
+mod exports;
+mod fault;
+mod inherit;
+mod library;
+mod load;
+mod logging;
+mod serve;
+mod sink;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cofferdam_channel::control::{self, ControlReceiver, ControlSender};
+use cofferdam_channel::protocol::ShimHello;
+
+use crate::fault::ShimFault;
+
+/// How long the host may take to greet. It has just started us, so it is there.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("cofferdam-shim: {fault}");
+            ExitCode::from(fault.exit_code())
+        }
+    }
+}
+
+fn run() -> Result<(), ShimFault> {
+    let stream = inherit::control_socket()?;
+    let confinement = confine::confine()?;
+    let hello = ShimHello { pid: std::process::id(), confinement };
+    let greeting = control::greet(&stream, &hello, GREETING_TIMEOUT)?;
+    let mut receiver = ControlReceiver::new(stream.try_clone().map_err(ShimFault::Inherit)?);
+    let delivery = load::receive(&mut receiver)?;
+    serve::serve(&mut receiver, ControlSender::new(stream), delivery, greeting.host)
+}

@@ -1,0 +1,316 @@
+//! The host's functions, as the provider calls them. Every pointer here comes from foreign code in this very process: a
+//! wrong one crashes the process, which is what the process is for.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_abi::{self as abi, Status};
+use cofferdam_channel::protocol::HostHello;
+use cofferdam_channel::protocol::control::{Dir, LoadFault, Refusal, Want};
+use cofferdam_channel::socket::{ClientConfig, Completed, CompletingClient, Completions, SocketClient};
+use cofferdam_channel::{CallFailure, Client, Deadline, Outgoing};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use crate::asks::{Asks, Granted};
+use crate::fault::ShimFault;
+use crate::logging::LogSender;
+use crate::{serve, sink};
+
+/// How long the host may take over a request that states no deadline.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the functions need.
+pub(crate) struct Parts {
+    pub(crate) asks: Arc<Asks>,
+    pub(crate) up: UnixStream,
+    pub(crate) dirs: Vec<Dir>,
+    pub(crate) rules: HostHello,
+    pub(crate) log: LogSender,
+}
+
+/// The context of the functions, and their table.
+pub(crate) struct Exports {
+    calls: Arc<CompletingClient>,
+    asks: Arc<Asks>,
+    dirs: Vec<Dir>,
+    log: LogSender,
+    face: abi::HostV1,
+}
+
+impl Exports {
+    /// Makes the table. It lives as long as the process: threads of the provider may use it until the very end.
+    pub(crate) fn leak(parts: Parts) -> Result<&'static Self, ShimFault> {
+        let Parts { asks, up, dirs, rules, log } = parts;
+        let calls = Arc::new(actor_calls(up, &rules)?);
+        let face = abi::HostV1 {
+            abi_version: abi::ABI_VERSION,
+            size: size_of::<abi::HostV1>() as u32,
+            context: std::ptr::null_mut(),
+            payload_bytes_max: rules.payload_bytes_max.into(),
+            call,
+            completions_create,
+            completions_fd,
+            call_start,
+            call_cancel,
+            completions_next,
+            completions_destroy,
+            listen,
+            connect,
+            open_dir,
+            open_file,
+            log: log_line,
+        };
+        let exports = Box::leak(Box::new(Self { calls, asks, dirs, log, face }));
+        exports.face.context = std::ptr::from_mut(exports).cast();
+        Ok(exports)
+    }
+
+    pub(crate) fn face(&'static self) -> &'static abi::HostV1 {
+        &self.face
+    }
+}
+
+/// The client on which the provider calls actors. The end of the host is our own.
+fn actor_calls(up: UnixStream, rules: &HostHello) -> Result<CompletingClient, ShimFault> {
+    let (in_flight_max, payload_bytes_max) = (rules.actor_calls_max as usize, rules.payload_bytes_max);
+    let client = SocketClient::new(up, ClientConfig { in_flight_max, payload_bytes_max }, Box::new(serve::host_gone))
+        .map_err(|error| ShimFault::load(LoadFault::Shim, format!("preparing the socket `up`: {error}")))?;
+    Ok(CompletingClient::new(client))
+}
+
+/// # Safety
+/// `context` must be the one of the table, which is never freed.
+unsafe fn exports(context: *mut c_void) -> &'static Exports {
+    // SAFETY: by the promise above.
+    unsafe { &*context.cast::<Exports>() }
+}
+
+/// # Safety
+/// The request must be valid for `'a`, as the ABI promises for the time of a call.
+unsafe fn outgoing<'a>(request: *const abi::Request) -> Option<Outgoing<'a>> {
+    // SAFETY: by the promise above.
+    let abi::Request { actor, operation, payload, deadline_ns } = unsafe { *request };
+    // SAFETY: by the promise above.
+    let (actor, operation, payload) = unsafe { (sink::text(actor)?, sink::text(operation)?, sink::bytes(payload)) };
+    Some(Outgoing { actor, operation, payload, deadline: Deadline::from_monotonic_ns(deadline_ns) })
+}
+
+unsafe extern "C" fn call(context: *mut c_void, request: *const abi::Request, reply: *mut abi::Sink) -> Status {
+    // SAFETY: the provider passes our context and a request that lives until we return.
+    let (exports, request) = unsafe { (exports(context), outgoing(request)) };
+    let Some(request) = request else {
+        // SAFETY: the provider's sink lives until we return.
+        return unsafe { refuse(reply, Status::INVALID, "actor and operation must be UTF-8") };
+    };
+    let mut answer = Vec::new();
+    let result = exports.calls.blocking().call(&request, &mut answer);
+    // SAFETY: as above.
+    unsafe { finish(reply, result, &answer) }
+}
+
+unsafe extern "C" fn completions_create(context: *mut c_void) -> *mut abi::Completions {
+    // SAFETY: the provider passes our context.
+    let exports = unsafe { exports(context) };
+    match exports.calls.completions() {
+        Ok(completions) => Box::into_raw(Box::new(completions)).cast(),
+        Err(_) => std::ptr::null_mut(),
+    }
+}
+
+/// # Safety
+/// `queue` must have come from `completions_create` and not have been destroyed.
+unsafe fn completions<'a>(queue: *const abi::Completions) -> &'a Completions {
+    // SAFETY: by the promise above.
+    unsafe { &*queue.cast::<Completions>() }
+}
+
+unsafe extern "C" fn completions_fd(queue: *const abi::Completions) -> i32 {
+    // SAFETY: the provider passes a live queue.
+    unsafe { completions(queue) }.fd().as_raw_fd()
+}
+
+unsafe extern "C" fn call_start(
+    queue: *mut abi::Completions,
+    token: u64,
+    request: *const abi::Request,
+    why: *mut abi::Sink,
+) -> Status {
+    // SAFETY: the provider passes a live queue and a request that lives until we return.
+    let (queue, request) = unsafe { (completions(queue), outgoing(request)) };
+    let Some(request) = request else {
+        // SAFETY: the provider's sink lives until we return.
+        return unsafe { refuse(why, Status::INVALID, "actor and operation must be UTF-8") };
+    };
+    let started = queue.start(token, &request);
+    // SAFETY: as above.
+    unsafe { finish(why, started, &[]) }
+}
+
+unsafe extern "C" fn call_cancel(queue: *mut abi::Completions, token: u64) {
+    // SAFETY: the provider passes a live queue.
+    unsafe { completions(queue) }.cancel(token);
+}
+
+unsafe extern "C" fn completions_next(
+    queue: *mut abi::Completions,
+    token: *mut u64,
+    status: *mut Status,
+    reply: *mut abi::Sink,
+) -> u32 {
+    // SAFETY: the provider passes a live queue.
+    let Some(Completed { token: ended, result, bytes }) = unsafe { completions(queue) }.take_next() else { return 0 };
+    // SAFETY: the places and the sink live until we return.
+    unsafe {
+        *token = ended;
+        *status = finish(reply, result, &bytes);
+    }
+    1
+}
+
+unsafe extern "C" fn completions_destroy(queue: *mut abi::Completions) {
+    // SAFETY: the queue came from `completions_create`, and the provider uses it no more.
+    drop(unsafe { Box::from_raw(queue.cast::<Completions>()) });
+}
+
+unsafe extern "C" fn listen(context: *mut c_void, address: abi::Slice, fd: *mut i32, why: *mut abi::Sink) -> Status {
+    // SAFETY: context, slice, place and sink are as the ABI says.
+    unsafe {
+        let want = sink::text(address).map(|address| Want::Listen { address: address.to_owned() });
+        ask(context, want, Deadline::after(ASK_TIMEOUT), (fd, why))
+    }
+}
+
+unsafe extern "C" fn connect(
+    context: *mut c_void,
+    address: abi::Slice,
+    deadline_ns: u64,
+    fd: *mut i32,
+    why: *mut abi::Sink,
+) -> Status {
+    // SAFETY: context, slice, place and sink are as the ABI says.
+    unsafe {
+        let want = sink::text(address).map(|address| Want::Connect { address: address.to_owned(), deadline_ns });
+        ask(context, want, Deadline::from_monotonic_ns(deadline_ns), (fd, why))
+    }
+}
+
+unsafe extern "C" fn open_file(
+    context: *mut c_void,
+    name: abi::Slice,
+    access: abi::Access,
+    fd: *mut i32,
+    why: *mut abi::Sink,
+) -> Status {
+    // SAFETY: context, slice, place and sink are as the ABI says.
+    unsafe {
+        let writable = access == abi::Access::WRITE;
+        let want = sink::text(name).map(|name| Want::File { name: name.to_owned(), writable });
+        ask(context, want, Deadline::after(ASK_TIMEOUT), (fd, why))
+    }
+}
+
+/// # Safety
+/// `context` must be ours, place and sink must live until this returns.
+unsafe fn ask(context: *mut c_void, want: Option<Want>, by: Deadline, places: Places) -> Status {
+    let granted = match want {
+        // SAFETY: by the promise above.
+        Some(want) => unsafe { exports(context) }.asks.ask(want, by),
+        None => Err((Refusal::Invalid, "the name must be UTF-8".to_owned())),
+    };
+    // SAFETY: by the promise above.
+    unsafe { hand_over(granted, places) }
+}
+
+/// Where a function that grants a descriptor puts it, or why it doesn't.
+type Places = (*mut i32, *mut abi::Sink);
+
+/// # Safety
+/// Place and sink must live until this returns.
+unsafe fn hand_over(granted: Granted, (fd, why): Places) -> Status {
+    let (refusal, reason) = match granted {
+        Ok(granted) => {
+            // SAFETY: by the promise above.
+            unsafe { *fd = granted.into_raw_fd() };
+            return Status::OK;
+        }
+        Err(refused) => refused,
+    };
+    let status = match refusal {
+        Refusal::Denied => Status::DENIED,
+        Refusal::Failed => Status::FAILED,
+        Refusal::Late => Status::LATE,
+        Refusal::Invalid => Status::INVALID,
+    };
+    // SAFETY: by the promise above.
+    unsafe { refuse(why, status, &reason) }
+}
+
+/// Directories were put where this process can see them before it was confined, so it opens them by itself.
+unsafe extern "C" fn open_dir(
+    context: *mut c_void,
+    name: abi::Slice,
+    access: abi::Access,
+    fd: *mut i32,
+    why: *mut abi::Sink,
+) -> Status {
+    // SAFETY: context and slice are as the ABI says.
+    let (exports, name) = unsafe { (exports(context), sink::text(name)) };
+    let granted = exports.open_dir(name.unwrap_or_default(), access == abi::Access::WRITE);
+    // SAFETY: place and sink are as the ABI says.
+    unsafe { hand_over(granted, (fd, why)) }
+}
+
+impl Exports {
+    fn open_dir(&self, name: &str, writable: bool) -> Granted {
+        let Some(dir) = self.dirs.iter().find(|dir| dir.name == name) else {
+            return Err((Refusal::Denied, format!("no directory named {name:?} is granted")));
+        };
+        if writable && !dir.writable {
+            return Err((Refusal::Denied, format!("directory {name:?} is granted for reading only")));
+        }
+        open(dir.path.as_str(), OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(|errno| (Refusal::Failed, format!("opening directory {name:?}: {errno}")))
+    }
+}
+
+unsafe extern "C" fn log_line(context: *mut c_void, level: abi::Level, line: abi::Slice) {
+    // SAFETY: context and slice are as the ABI says.
+    let (exports, line) = unsafe { (exports(context), sink::bytes(line)) };
+    exports.log.log(level.0, &String::from_utf8_lossy(line));
+}
+
+/// # Safety
+/// `sink` must live until this returns.
+unsafe fn refuse(sink: *mut abi::Sink, status: Status, words: &str) -> Status {
+    // SAFETY: by the promise above. Words that the provider has no room for are lost; the status is not.
+    let _ = unsafe { sink::write(sink, words.as_bytes()) };
+    status
+}
+
+/// # Safety
+/// `sink` must live until this returns.
+unsafe fn finish(sink: *mut abi::Sink, result: Result<(), CallFailure>, bytes: &[u8]) -> Status {
+    let status = match &result {
+        Ok(()) => {
+            // SAFETY: by the promise above.
+            let written = unsafe { sink::write(sink, bytes) };
+            return if written { Status::OK } else { Status::INVALID };
+        }
+        Err(CallFailure::Answered(fault)) => {
+            // SAFETY: by the promise above.
+            return unsafe { refuse(sink, Status(*fault as i32 + 1), &String::from_utf8_lossy(bytes)) };
+        }
+        Err(CallFailure::Late { .. }) => Status::LATE,
+        Err(CallFailure::Overloaded { .. } | CallFailure::Closed { .. }) => Status::UNAVAILABLE,
+        Err(CallFailure::TooLarge { .. }) => Status::INVALID,
+        Err(CallFailure::Cancelled) => Status::CANCELLED,
+    };
+    let words = result.err().map(|failure| failure.to_string()).unwrap_or_default();
+    // SAFETY: by the promise above.
+    unsafe { refuse(sink, status, &words) }
+}

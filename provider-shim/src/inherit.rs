@@ -1,0 +1,23 @@
+//! What the host hands over: the control socket, as standard input, so that the host can use `posix_spawn`.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use nix::sys::socket::{SockType, getsockopt, sockopt};
+
+use crate::fault::ShimFault;
+
+/// Takes the control socket, and leaves an end of nothing in its place: a provider that reads standard input reads
+/// its end.
+pub(crate) fn control_socket() -> Result<UnixStream, ShimFault> {
+    let stdin = io::stdin();
+    match getsockopt(&stdin, sockopt::SockType) {
+        Ok(SockType::Stream) => {}
+        _ => return Err(ShimFault::NotAShim),
+    }
+    let stream = UnixStream::from(stdin.as_fd().try_clone_to_owned().map_err(ShimFault::Inherit)?);
+    let (nothing, _) = UnixStream::pair().map_err(ShimFault::Inherit)?;
+    nix::unistd::dup2_stdin(nothing).map_err(|errno| ShimFault::Inherit(errno.into()))?;
+    Ok(stream)
+}
