@@ -18,10 +18,10 @@ pub const OPERATION_BYTES_MAX: usize = 512;
 /// An actor's public key, of which today's have 56 bytes. With the longest operation it still fits a call header.
 pub const ACTOR_BYTES_MAX: usize = 128;
 
-/// Words for people: reasons, error messages, one line of log.
+/// Words for people: reasons, error messages, one line of log, the name of a provider.
 pub const WORDS_BYTES_MAX: usize = 8 << 10;
 
-/// A name: of a provider, a directory, a file, a setting.
+/// A name: of a directory, a file, a setting.
 pub const NAME_BYTES_MAX: usize = 256;
 
 /// A network address: the longest host name, a colon, a port, and room.

@@ -197,7 +197,7 @@ fn texts_and_lists_of_host_messages() {
 
 #[test]
 fn texts_and_lists_of_shim_messages() {
-    check!(ShimMessage, |n| ShimMessage::Loaded { name: text(n), concurrency: 1 }, NAME_BYTES_MAX);
+    check!(ShimMessage, |n| ShimMessage::Loaded { name: text(n), concurrency: 1 }, WORDS_BYTES_MAX);
     check!(ShimMessage, |n| ShimMessage::Loaded { name: text(1), concurrency: n as u32 }, CALLS_MAX as usize);
     check!(ShimMessage, |n| ShimMessage::NotLoaded { fault: LoadFault::Abi, reason: text(n) }, WORDS_BYTES_MAX);
     check!(ShimMessage, |n| ShimMessage::Bound { request: 1, rejection: Some(text(n)) }, WORDS_BYTES_MAX);

@@ -31,7 +31,7 @@ impl ShimMessage {
     pub(super) fn check(&self) -> Result<(), Broken> {
         match self {
             Self::Loaded { name, concurrency } => {
-                Broken::unless_length("name bytes", name.len(), NAME_BYTES_MAX)?;
+                words("name bytes", name)?;
                 Broken::unless("concurrency", (*concurrency).into(), 1, CALLS_MAX.into())
             }
             Self::NotLoaded { fault: _, reason } => words("reason bytes", reason),
