@@ -1,1 +1,190 @@
-//! httpserver
+//! The provider of `wasmcloud:httpserver`: one listener a link; each request becomes a `HandleRequest` of the linked actor.
+//!
+//! # Link values
+//!
+//! | name | meaning | default |
+//! |---|---|---|
+//! | `PORT` | the port, on loopback unless `BIND` says where; 0 is any free one | 8080 |
+//! | `BIND` | where to listen: `address:port`, `address` (port from `PORT`) or `port`; exactly one | `127.0.0.1` |
+//! | `TIMEOUT_MS` | how long the actor may take; the host may allow less | 10000 |
+//! | `HEADER_TIMEOUT_MS` | how long a head may take to arrive, and a kept connection may idle | 10000 |
+//! | `BODY_TIMEOUT_MS` | how long a body may take to arrive | 30000 |
+//! | `WRITE_TIMEOUT_MS` | how long a client may take nothing of its response | 30000 |
+//! | `CONNECTIONS_MAX` | connections at once; further ones wait to be accepted | 1024 |
+//! | `BODY_BYTES_MAX` | the longest body; the host's payload limit bounds it too | the payload limit |
+//!
+//! The reference listened on every interface; here that takes `BIND: 0.0.0.0:8080`. A link that is bound again on the same
+//! address keeps its listener; on another one, the new listener opens before the old one closes. Time-outs are in
+//! milliseconds, up to 600000. What the reference knew and this does not (`WORKERS`, `CORS_…`, a list in `BIND`) is ignored or,
+//! for the list, refused.
+//!
+//! # What a client gets
+//!
+//! | status | when |
+//! |---|---|
+//! | the actor's | the actor answered with a status from 200 to 599 |
+//! | 400 | no HTTP, or a body that breaks off |
+//! | 405 | `CONNECT` |
+//! | 408, closes | the body was late. A late head just closes the connection |
+//! | 413, closes | the body is too long |
+//! | 431, closes | more than 100 headers, or a head of more than 64 KiB, or more than the host takes |
+//! | 500 | the host or this provider is wrong |
+//! | 502 | the actor failed, trapped, is not allowed, or answered with something that is no response |
+//! | 503, retry after 1 s | the actor is not there or at its limit; closes when all memory for bodies (64 MiB) is taken |
+//! | 503, closes | the provider is draining |
+//! | 504 | the actor did not answer by the deadline |
+//!
+//! Bodies of errors are the status's own words, nothing of the actor. Its words go to the log.
+//!
+//! # Headers
+//!
+//! The contract has one value a name: several of a request are joined by `", "` (cookies by `"; "`), names are lower case.
+//! Framing is the server's: `connection` and what it names, `transfer-encoding`, `content-length` and other hop-by-hop
+//! headers of the actor are dropped. The `status` text of the contract is ignored, as the reference did.
+#![deny(unsafe_code)]
+
+mod event_loop;
+mod exchange;
+mod gauge;
+mod refusal;
+mod settings;
+mod site;
+mod wire;
+mod write_timeout;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cofferdam_provider::tokio::Calls;
+use cofferdam_provider::{Call, Failure, Host, Level, Link, Provider, Reply};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::event_loop::EventLoop;
+use crate::settings::Settings;
+use crate::site::{Phase, Site, clash};
+
+/// What all bodies that are being read or served may take together.
+const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long the end of a listener may take; it is a few microseconds unless the event loop is stuck.
+const LISTENER_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The provider: the sites by actor, and the thread that they live on.
+#[derive(Debug)]
+pub struct HttpServer {
+    // Goes first: its tasks use the rest.
+    event_loop: EventLoop,
+    host: Host,
+    calls: Calls,
+    body_room: Arc<Semaphore>,
+    links: Mutex<Links>,
+}
+
+#[derive(Debug, Default)]
+struct Links {
+    draining: bool,
+    sites: HashMap<String, Bound>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    site: Arc<Site>,
+    listener: JoinHandle<()>,
+}
+
+impl Provider for HttpServer {
+    const NAME: &'static str = concat!("httpserver ", env!("CARGO_PKG_VERSION"));
+    /// Actors have nothing to ask of it.
+    const CONCURRENCY: u32 = 1;
+
+    fn create(host: Host) -> Result<Self, Failure> {
+        let event_loop = EventLoop::start()?;
+        let calls = {
+            let _entered = event_loop.handle().enter();
+            Calls::new(host)?
+        };
+        let body_room = Arc::new(Semaphore::new(BODIES_BYTES_MAX));
+        Ok(Self { event_loop, host, calls, body_room, links: Mutex::default() })
+    }
+
+    fn bind(&self, link: &Link<'_>) -> Result<(), Failure> {
+        let settings = Settings::of(link)?;
+        let address = settings.address;
+        let mut links = self.lock();
+        if links.draining {
+            return Err(Failure::new("the provider is draining"));
+        }
+        if let Some(bound) = links.sites.get(link.actor()).filter(|bound| bound.site.settings().address == address) {
+            bound.site.adopt(settings);
+            return Ok(());
+        }
+        if let Some(other) = links.sites.values().find(|bound| clash(bound.site.settings().address, address)) {
+            let actor = &other.site.actor;
+            return Err(Failure::new(format!("{address} is taken by the link of {actor}; give this one another port")));
+        }
+        let socket = self.host.listen(&address.to_string())?;
+        self.host.log(Level::INFO, &format!("serving {} on {}", link.actor(), socket.local_addr()?));
+        let site = Site::new(self.host, self.calls.clone(), Arc::clone(&self.body_room), link.actor(), settings);
+        let site = Arc::new(site);
+        let listener = site.open(socket, self.event_loop.handle())?;
+        let earlier = links.sites.insert(link.actor().to_owned(), Bound { site, listener });
+        drop(links);
+        earlier.into_iter().for_each(|bound| self.close(bound));
+        Ok(())
+    }
+
+    fn unbind(&self, actor: &str) {
+        let gone = self.lock().sites.remove(actor);
+        gone.into_iter().for_each(|bound| self.close(bound));
+    }
+
+    fn handle(&self, call: &Call<'_>, _reply: &mut Reply<'_>) -> Result<(), Failure> {
+        Err(Failure::unknown_operation(call.operation()))
+    }
+
+    fn health(&self) -> Result<(), Failure> {
+        if self.event_loop.is_running() { Ok(()) } else { Err(Failure::new("the event loop has ended")) }
+    }
+
+    fn shutdown(&self, within: Duration) {
+        let give_up = Instant::now() + within;
+        let bound: Vec<Bound> = {
+            let mut links = self.lock();
+            links.draining = true;
+            links.sites.drain().map(|(_, bound)| bound).collect()
+        };
+        let end = async {
+            bound.iter().for_each(|bound| bound.site.enter(Phase::Draining));
+            for bound in &bound {
+                bound.site.requests.idle().await;
+            }
+            bound.iter().for_each(|bound| bound.site.enter(Phase::Closing));
+            for bound in &bound {
+                bound.site.connections.idle().await;
+            }
+        };
+        let left = give_up.saturating_duration_since(Instant::now());
+        // Whoever is not done by then is cut off: the process ends.
+        let _ = self.event_loop.handle().block_on(async { timeout(left, end).await });
+    }
+}
+
+impl HttpServer {
+    fn lock(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a site; the address is free when this returns, requests under way go on.
+    fn close(&self, bound: Bound) {
+        bound.site.enter(Phase::Closing);
+        let _ = self.event_loop.handle().block_on(async { timeout(LISTENER_CLOSE_TIMEOUT, bound.listener).await });
+    }
+}
+
+#[allow(unsafe_code)]
+mod exported {
+    cofferdam_provider::export!(super::HttpServer);
+}
+pub use exported::cofferdam_provider_v1;

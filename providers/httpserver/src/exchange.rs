@@ -1,0 +1,98 @@
+//! One request: read it within its limits, call the actor, answer.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use cofferdam_provider::{Level, Request as CallRequest, monotonic_deadline};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::{Method, Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+use crate::site::{Phase, Site};
+use crate::wire::{Head, OPERATION, response};
+
+/// Answers one request, whatever happens.
+pub(crate) async fn respond(
+    site: &Site,
+    settings: &Settings,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let _under_way = site.requests.enter();
+    let answer = exchange(site, settings, request).await;
+    Ok(answer.unwrap_or_else(|refusal| {
+        if let Some(level) = refusal.level() {
+            log(site, level, &refusal);
+        }
+        refusal.response()
+    }))
+}
+
+async fn exchange(
+    site: &Site,
+    settings: &Settings,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    if site.phase() != Phase::Serving {
+        return Err(Refusal::Draining);
+    }
+    if request.method() == Method::CONNECT {
+        return Err(Refusal::Connect);
+    }
+    let (parts, body) = request.into_parts();
+    let head = Head::new(&parts);
+    let room = head.body_room(site.host.payload_bytes_max()).ok_or(Refusal::HeadTooLong)?;
+    let limit_bytes = room.min(settings.body_bytes_max);
+    let body = timeout(settings.body_timeout, read(site, body, limit_bytes)).await;
+    let body = body.map_err(|_elapsed| Refusal::BodyLate)??;
+    let payload = head.encode(&body.bytes);
+    let call = CallRequest {
+        actor: &site.actor,
+        operation: OPERATION,
+        payload: &payload,
+        deadline_ns: monotonic_deadline(settings.call_timeout),
+    };
+    let answer = site.calls.call(&call).await.map_err(Refusal::NotCalled)?;
+    Ok(response(&answer)?)
+}
+
+/// A whole body, and the place that it takes in what all bodies may take together.
+struct Held {
+    bytes: Vec<u8>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+async fn read(site: &Site, mut body: Incoming, limit_bytes: usize) -> Result<Held, Refusal> {
+    let too_long = || Refusal::BodyTooLong { limit_bytes };
+    if body.size_hint().lower() > limit_bytes as u64 {
+        return Err(too_long());
+    }
+    let mut held = Held { bytes: Vec::new(), _place: None };
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal::BodyBroken(error.to_string()))?;
+        // Trailers have no place in the contract.
+        let Ok(data) = frame.into_data() else { continue };
+        if held.bytes.len() + data.len() > limit_bytes {
+            return Err(too_long());
+        }
+        let size = u32::try_from(data.len()).map_err(|_| too_long())?;
+        let place = site.body_room.clone().try_acquire_many_owned(size).map_err(|_| Refusal::Crowded)?;
+        match &mut held._place {
+            Some(places) => places.merge(place),
+            none => *none = Some(place),
+        }
+        held.bytes.extend_from_slice(&data);
+    }
+    Ok(held)
+}
+
+/// One line, bounded: what an actor says may be long, and may try to look like two lines.
+fn log(site: &Site, level: Level, refusal: &Refusal) {
+    const LINE_CHARACTERS_MAX: usize = 500;
+    let words = refusal.to_string();
+    let line: String = words.chars().take(LINE_CHARACTERS_MAX).flat_map(char::escape_debug).collect();
+    site.host.log(level, &format!("{} for {}: {line}", refusal.status().as_u16(), site.actor));
+}

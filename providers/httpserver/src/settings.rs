@@ -1,0 +1,95 @@
+//! The values of a link, checked.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use cofferdam_provider::Link;
+use thiserror::Error;
+
+/// How one link is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) address: SocketAddr,
+    /// For a whole head to arrive, from the moment that one may; so also how long a connection may idle.
+    pub(crate) header_timeout: Duration,
+    /// For a whole body to arrive.
+    pub(crate) body_timeout: Duration,
+    /// For a client to take some of what is written to it.
+    pub(crate) write_timeout: Duration,
+    /// For the actor to answer.
+    pub(crate) call_timeout: Duration,
+    pub(crate) connections_max: usize,
+    /// The host's payload limit bounds it too.
+    pub(crate) body_bytes_max: usize,
+}
+
+/// Why a link was refused: the operator's mistake.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum SettingsError {
+    #[error("the link value PORT is {0:?}: it is a number from 0 to 65535")]
+    Port(String),
+    #[error(
+        "the link value BIND is {0:?}: it is an address and port (\"0.0.0.0:80\"), an address, or a port; just one"
+    )]
+    Bind(String),
+    #[error("the link values BIND={bind:?} and PORT={port:?} name two ports: leave one out")]
+    TwoPorts { bind: String, port: String },
+    #[error("the link value {name} is {found:?}: it is a number from 1 to {max}")]
+    Number { name: &'static str, found: String, max: u64 },
+}
+
+const TIMEOUT_MS_MAX: u64 = 600_000;
+const DEFAULT_IP: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const DEFAULT_PORT: u16 = 8080;
+
+impl Settings {
+    pub(crate) fn of(link: &Link<'_>) -> Result<Self, SettingsError> {
+        let timeout = |name, default_ms| number(link, name, default_ms, TIMEOUT_MS_MAX).map(Duration::from_millis);
+        let size = |name, default, max| {
+            number(link, name, default, max).map(|size| usize::try_from(size).unwrap_or(usize::MAX))
+        };
+        Ok(Self {
+            address: address(link.get("BIND"), link.get("PORT"))?,
+            header_timeout: timeout("HEADER_TIMEOUT_MS", 10_000)?,
+            body_timeout: timeout("BODY_TIMEOUT_MS", 30_000)?,
+            write_timeout: timeout("WRITE_TIMEOUT_MS", 30_000)?,
+            call_timeout: timeout("TIMEOUT_MS", 10_000)?,
+            connections_max: size("CONNECTIONS_MAX", 1024, 65_536)?,
+            body_bytes_max: size("BODY_BYTES_MAX", u64::from(u32::MAX), u64::from(u32::MAX))?,
+        })
+    }
+}
+
+fn number(link: &Link<'_>, name: &'static str, default: u64, max: u64) -> Result<u64, SettingsError> {
+    let Some(text) = link.get(name) else {
+        return Ok(default);
+    };
+    match text.parse() {
+        Ok(number) if (1..=max).contains(&number) => Ok(number),
+        _ => Err(SettingsError::Number { name, found: text.into(), max }),
+    }
+}
+
+fn address(bind: Option<&str>, port: Option<&str>) -> Result<SocketAddr, SettingsError> {
+    let port_number = match port {
+        Some(text) => Some(text.parse().map_err(|_| SettingsError::Port(text.into()))?),
+        None => None,
+    };
+    let Some(bind) = bind else {
+        return Ok(SocketAddr::new(DEFAULT_IP, port_number.unwrap_or(DEFAULT_PORT)));
+    };
+    let whole = match bind.parse::<u16>() {
+        Ok(port) => Some(SocketAddr::new(DEFAULT_IP, port)),
+        Err(_) => bind.parse::<SocketAddr>().ok(),
+    };
+    match (whole, port_number) {
+        (Some(address), None) => Ok(address),
+        (Some(address), Some(port)) if address.port() == port => Ok(address),
+        (Some(_), Some(_)) => Err(SettingsError::TwoPorts { bind: bind.into(), port: port.unwrap_or_default().into() }),
+        (None, port) => {
+            let ip = bind.trim_start_matches('[').trim_end_matches(']').parse();
+            let ip = ip.map_err(|_| SettingsError::Bind(bind.into()))?;
+            Ok(SocketAddr::new(ip, port.unwrap_or(DEFAULT_PORT)))
+        }
+    }
+}

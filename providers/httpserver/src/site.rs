@@ -1,0 +1,172 @@
+//! One link being served: its listener, its connections, and how they end.
+//!
+//! ```text
+//! Serving --drain--> Draining: no listener, 503 to new requests on kept connections, what is under way goes on
+//! Serving, Draining --close--> Closing: each connection ends after the request that it serves
+//! ```
+
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use cofferdam_provider::tokio::Calls;
+use cofferdam_provider::{Host, Level};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::exchange::respond;
+use crate::gauge::Gauge;
+use crate::settings::Settings;
+use crate::write_timeout::WriteTimeout;
+
+/// The most bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 100;
+/// How long a connection may take to end once it is told to.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How far the end of a site is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Phase {
+    Serving,
+    Draining,
+    Closing,
+}
+
+/// One link being served.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) host: Host,
+    pub(crate) calls: Calls,
+    pub(crate) actor: String,
+    /// What all bodies of all sites may take together, in bytes.
+    pub(crate) body_room: Arc<Semaphore>,
+    pub(crate) requests: Gauge,
+    pub(crate) connections: Gauge,
+    settings: RwLock<Arc<Settings>>,
+    phase: watch::Sender<Phase>,
+}
+
+impl Site {
+    pub(crate) fn new(host: Host, calls: Calls, body_room: Arc<Semaphore>, actor: &str, settings: Settings) -> Self {
+        Self {
+            host,
+            calls,
+            actor: actor.to_owned(),
+            body_room,
+            requests: Gauge::new(),
+            connections: Gauge::new(),
+            settings: RwLock::new(Arc::new(settings)),
+            phase: watch::Sender::new(Phase::Serving),
+        }
+    }
+
+    /// Begins to accept on the event loop. The task ends, and with it the listener, when the site stops serving.
+    pub(crate) fn open(self: &Arc<Self>, listener: TcpListener, on: &Handle) -> std::io::Result<JoinHandle<()>> {
+        let _entered = on.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let site = Arc::clone(self);
+        Ok(on.spawn(async move { site.accept(listener).await }))
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Connections that are accepted from now on keep to these; the address is the one it has.
+    pub(crate) fn adopt(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Phases only go forward.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|current| {
+            let later = phase > *current;
+            if later {
+                *current = phase;
+            }
+            later
+        });
+    }
+
+    async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener) {
+        let places = Arc::new(Semaphore::new(self.settings().connections_max));
+        let mut phase = self.phase.subscribe();
+        loop {
+            let (stream, place) = tokio::select! {
+                biased;
+                () = reached(&mut phase, Phase::Draining) => return,
+                accepted = self.next(&listener, &places) => accepted,
+            };
+            tokio::spawn(Arc::clone(&self).serve(stream, place));
+        }
+    }
+
+    /// The next connection, once there is a place for it: whoever comes beyond the limit waits in the kernel's queue.
+    async fn next(
+        &self,
+        listener: &tokio::net::TcpListener,
+        places: &Arc<Semaphore>,
+    ) -> (TcpStream, OwnedSemaphorePermit) {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return (stream, place),
+                Err(error) => {
+                    // A client that has gone again, or no descriptor is left: the next try may work.
+                    self.host.log(Level::WARN, &format!("a connection was not accepted: {error}"));
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
+        let _counted = self.connections.enter();
+        // Without it small answers may wait for the client's acknowledgement; where it fails they just do.
+        let _ = stream.set_nodelay(true);
+        let settings = self.settings();
+        let io = TokioIo::new(WriteTimeout::new(stream, settings.write_timeout));
+        let service = service_fn(|request| respond(&self, &settings, request));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(settings.header_timeout)
+            .max_headers(HEADERS_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
+            .serve_connection(io, service);
+        let mut connection = pin!(connection);
+        let mut phase = self.phase.subscribe();
+        // How a connection ends is the client's business: hyper has answered what could be answered.
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = reached(&mut phase, Phase::Closing) => {
+                connection.as_mut().graceful_shutdown();
+                let _ = timeout(CLOSE_TIMEOUT, connection).await;
+            }
+        }
+    }
+}
+
+/// Waits for a phase or a later one.
+async fn reached(current: &mut watch::Receiver<Phase>, phase: Phase) {
+    // Fails only when the site is gone, and its tasks hold it.
+    let _ = current.wait_for(|current| *current >= phase).await;
+}
+
+/// Two links can't listen on one address, unless the system chooses the port.
+pub(crate) fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    one == other && one.port() != 0
+}
