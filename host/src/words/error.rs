@@ -102,6 +102,12 @@ pub enum CallError {
         /// Why.
         message: String,
     },
+    /// The actor exports no `__guest_call`.
+    #[error("actor {actor} answers no calls: it is a WASI command, which ran when it was started")]
+    ActorNotCallable {
+        /// Its public key.
+        actor: String,
+    },
     /// The provider answered with an error.
     #[error("provider {provider} answered {operation} with an error: {message}")]
     ProviderFailed {
@@ -201,7 +207,7 @@ impl CallError {
         match self {
             Self::Denied(_) | Self::NoTarget { .. } | Self::NoSuchActor { .. } => Blame::Operator,
             Self::ActorFailed { .. } | Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => Blame::Actor,
-            Self::TooDeep { .. } | Self::PayloadTooLarge { .. } => Blame::Actor,
+            Self::ActorNotCallable { .. } | Self::TooDeep { .. } | Self::PayloadTooLarge { .. } => Blame::Actor,
             Self::ProviderFailed { .. } | Self::ProviderPanicked { .. } | Self::ProviderCrashed { .. } => {
                 Blame::Provider
             }
@@ -233,6 +239,7 @@ impl CallError {
             Self::ActorFailed { .. } => "actor_failed",
             Self::ActorTrapped { .. } => "actor_trapped",
             Self::ActorNotInstantiated { .. } => "actor_not_instantiated",
+            Self::ActorNotCallable { .. } => "actor_not_callable",
             Self::ProviderFailed { .. } => "provider_failed",
             Self::ProviderPanicked { .. } => "provider_panicked",
             Self::ProviderCrashed { .. } => "provider_crashed",
@@ -254,7 +261,10 @@ impl CallError {
             Self::NoTarget { .. } => "set a link from the actor to a provider of that contract and link name",
             Self::NoSuchActor { .. } => "start the actor, or see `cofferdam ps` for those that run",
             Self::ActorFailed { .. } => "the actor's own words say why",
-            Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => "mend the actor; the next call is a new one",
+            Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => {
+                "mend the actor; the next call is a new one"
+            }
+            Self::ActorNotCallable { .. } => "build the actor with a waPC entry point, `__guest_call`",
             Self::ProviderFailed { .. } => "the provider's own words say why",
             Self::ProviderPanicked { .. } => "report it to the provider's author",
             Self::ProviderCrashed { .. } => "the provider is restarted by itself; see `cofferdam ps`",
