@@ -179,3 +179,26 @@ impl ArtifactCache {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_go_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = ArtifactCacheConfig { dir: dir.path().to_owned(), key: [7; 32] };
+        let cache = ArtifactCache { bytes_max: 250, ..ArtifactCache::open(config).unwrap() };
+        for (name, age_s) in [("a", 30), ("b", 10), ("c", 20)] {
+            let path = dir.path().join(name).with_extension(EXTENSION);
+            fs::write(&path, [0; 100]).unwrap();
+            let used = SystemTime::now() - std::time::Duration::from_secs(age_s);
+            OpenOptions::new().write(true).open(&path).unwrap().set_modified(used).unwrap();
+        }
+        fs::write(dir.path().join("somebody's"), [0; 1000]).unwrap();
+        cache.evict().unwrap();
+        let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["b.artifact", "c.artifact", "somebody's"]);
+    }
+}

@@ -41,7 +41,7 @@ impl ActorModule {
         if module.blueprint.shape.has_guest_call
             && let Ok(lease) = module.pool.acquire(deadline)
         {
-            lease.put_back(first);
+            lease.put_back(first, Deadline::now());
         }
         Ok(module)
     }
@@ -141,16 +141,16 @@ impl Callee for ActorModule {
         match outcome {
             Err(Failure::Died(death)) => Err(self.died(&death, invocation)),
             Ok(()) => {
-                lease.put_back(instance);
+                lease.put_back(instance, Deadline::now());
                 Ok(())
             }
             Err(Failure::Guest(message)) => {
-                lease.put_back(instance);
+                lease.put_back(instance, Deadline::now());
                 let (actor, operation) = (self.public_key.clone(), invocation.operation.to_owned());
                 Err(CallError::ActorFailed { actor, operation, message })
             }
             Err(Failure::AnswerTooLarge(bytes)) => {
-                lease.put_back(instance);
+                lease.put_back(instance, Deadline::now());
                 self.check_payload("answer of", bytes)
             }
         }

@@ -165,9 +165,9 @@ impl<T> Pool<T> {
 }
 
 impl<T> Lease<'_, T> {
-    /// Keeps the instance for the next call.
-    pub(super) fn put_back(mut self, instance: T) {
-        let stale = self.pool.release(Some(instance), Deadline::now());
+    /// Keeps the instance for the next call, and drops one that lay idle for long.
+    pub(super) fn put_back(mut self, instance: T, now: Deadline) {
+        let stale = self.pool.release(Some(instance), now);
         self.instance = None;
         std::mem::forget(self);
         drop(stale);

@@ -17,13 +17,26 @@ fn it_takes_the_last_one_put_back_and_makes_no_more_than_its_limit() {
     let (a, b) = (pool.acquire(Deadline::NEVER).unwrap(), pool.acquire(Deadline::NEVER).unwrap());
     assert!(a.instance.is_none() && b.instance.is_none());
     assert_eq!(pool.acquire(Deadline::after(SOON)).unwrap_err(), Refused::Full);
-    a.put_back("a");
-    b.put_back("b");
+    a.put_back("a", Deadline::now());
+    b.put_back("b", Deadline::now());
     assert_eq!(pool.counts(), (2, 0));
     let lease = pool.acquire(Deadline::NEVER).unwrap();
     assert_eq!(lease.instance, Some("b"));
     drop(lease);
     assert_eq!(pool.counts(), (1, 0), "a dropped lease discards its instance");
+}
+
+#[test]
+fn what_lies_idle_for_long_is_dropped_but_for_a_few() {
+    let pool = Pool::new(8);
+    let at = |second: u64| Deadline::from_monotonic_ns(second * 1_000_000_000);
+    let leases: Vec<_> = (0..8).map(|_| pool.acquire(Deadline::NEVER).unwrap()).collect();
+    leases.into_iter().for_each(|lease| lease.put_back((), at(100)));
+    assert_eq!(pool.counts(), (8, 0), "a burst keeps its instances");
+    for (second, idle) in [(110, 8), (111, 7), (112, 6), (113, 5), (114, 4), (115, 4)] {
+        pool.acquire(Deadline::NEVER).unwrap().put_back((), at(second));
+        assert_eq!(pool.counts(), (idle, 0), "at {second} s");
+    }
 }
 
 #[test]
@@ -37,7 +50,7 @@ fn waiters_are_bounded_and_woken() {
                 scope.spawn(|| {
                     let lease = pool.acquire(Deadline::after(LONG)).unwrap();
                     served.fetch_add(1, Ordering::Relaxed);
-                    lease.put_back(());
+                    lease.put_back((), Deadline::now());
                 })
             })
             .collect();
@@ -46,7 +59,7 @@ fn waiters_are_bounded_and_woken() {
             thread::yield_now();
         }
         assert_eq!(pool.acquire(Deadline::NEVER).unwrap_err(), Refused::Full);
-        held.put_back(());
+        held.put_back((), Deadline::now());
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
     });
     assert_eq!((served.into_inner(), pool.counts()), (4, (1, 0)));
@@ -60,7 +73,7 @@ fn retiring_refuses_waiters_and_waits_for_what_is_busy() {
     assert_eq!(pool.acquire(Deadline::NEVER).unwrap_err(), Refused::Retired);
     thread::scope(|scope| {
         let retiring = scope.spawn(|| pool.retire(Deadline::after(LONG)));
-        held.put_back(());
+        held.put_back((), Deadline::now());
         assert_eq!(retiring.join().unwrap(), 0);
     });
     assert_eq!(pool.counts(), (0, 0), "nothing is kept of a retired actor");
