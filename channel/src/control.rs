@@ -27,6 +27,14 @@ pub enum ControlError {
     /// The system refused to read or write.
     #[error("the control socket failed: {0}")]
     Io(#[from] io::Error),
+    /// A message came with more or fewer descriptors than it has.
+    #[error("a message came with {came} descriptors, it has {expected}")]
+    Descriptors {
+        /// How many came.
+        came: usize,
+        /// How many it has.
+        expected: usize,
+    },
     /// The host broke the grammar.
     #[error("{0}")]
     Protocol(#[from] DecodeError),
@@ -83,7 +91,12 @@ impl ControlReceiver {
         read_exact(&self.stream, &mut length[read..])?;
         let mut body = vec![0; body_bytes(length, CONTROL_FRAME_BYTES_MAX)?];
         read_exact(&self.stream, &mut body)?;
-        Ok((HostMessage::from_body(&body)?, descriptors.into()))
+        let message = HostMessage::from_body(&body)?;
+        let expected = message.descriptors();
+        if descriptors.len() != expected {
+            return Err(ControlError::Descriptors { came: descriptors.len(), expected });
+        }
+        Ok((message, descriptors.into()))
     }
 }
 

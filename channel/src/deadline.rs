@@ -26,8 +26,13 @@ impl Deadline {
 
     /// The moment `timeout` from now.
     pub fn after(timeout: Duration) -> Self {
-        let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        Self { monotonic_ns: Self::now().monotonic_ns.saturating_add(timeout_ns) }
+        Self::now().plus(timeout)
+    }
+
+    /// The moment `duration` after this one.
+    pub fn plus(self, duration: Duration) -> Self {
+        let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self { monotonic_ns: self.monotonic_ns.saturating_add(duration_ns) }
     }
 
     /// The deadline that a number from the wire states. A peer may state any number: clamp it with [`Deadline::min`].

@@ -90,6 +90,12 @@ pub enum CallFailure {
         /// The limit.
         limit: usize,
     },
+    /// The call itself breaks a rule of the protocol, such as the length of a name; nothing was sent.
+    #[error("{why}")]
+    Unsendable {
+        /// Which rule.
+        why: String,
+    },
     /// The connection is gone.
     #[error("{cause}")]
     Closed {

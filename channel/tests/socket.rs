@@ -12,6 +12,7 @@ use cofferdam_channel::socket::{
 };
 use cofferdam_channel::{CallFailure, Client, Deadline, Incoming, Outgoing, Service};
 use cofferdam_protocol::call::Fault;
+use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
@@ -31,6 +32,10 @@ impl Service for Script {
             "Fail" => {
                 answer.extend_from_slice(b"no such key");
                 return Err(Fault::Failed);
+            }
+            "Wordy" => {
+                answer.resize(100_000, b'w');
+                return Err(Fault::Panicked);
             }
             "Huge" => answer.resize(PAYLOAD_BYTES_MAX as usize + 1, 0),
             "Hold" => {
@@ -86,8 +91,10 @@ impl Rig {
 fn call(client: &CompletingClient, operation: &str, payload: &[u8], timeout: Duration) -> Result<Vec<u8>, CallFailure> {
     let mut answer = Vec::new();
     let result = client.blocking().call(&outgoing(operation, payload, timeout), &mut answer);
-    if let Err(CallFailure::Answered(_)) = result {
-        assert_eq!(answer, b"no such key");
+    match result {
+        Err(CallFailure::Answered(Fault::Panicked)) => assert_eq!(answer.len(), WORDS_BYTES_MAX),
+        Err(CallFailure::Answered(_)) => assert_eq!(answer, b"no such key"),
+        _ => {}
     }
     result.map(|()| answer)
 }
@@ -113,6 +120,9 @@ fn failures_are_told_apart() {
     let bytes = PAYLOAD_BYTES_MAX as usize + 1;
     let too_large = rig.call("Echo", &vec![0; bytes], LONG);
     assert_eq!(too_large, Err(CallFailure::TooLarge { bytes, limit: PAYLOAD_BYTES_MAX as usize }));
+    let unsendable = rig.call(&"x".repeat(513), b"", LONG);
+    assert!(matches!(unsendable, Err(CallFailure::Unsendable { .. })), "{unsendable:?}");
+    assert_eq!(rig.call("Wordy", b"", LONG), Err(CallFailure::Answered(Fault::Panicked)));
     assert_eq!(rig.call("Echo", b"still", LONG).unwrap(), b"still");
 }
 

@@ -307,7 +307,7 @@ unsafe fn finish(sink: *mut abi::Sink, result: Result<(), CallFailure>, bytes: &
         }
         Err(CallFailure::Late { .. }) => Status::LATE,
         Err(CallFailure::Overloaded { .. } | CallFailure::Closed { .. }) => Status::UNAVAILABLE,
-        Err(CallFailure::TooLarge { .. }) => Status::INVALID,
+        Err(CallFailure::TooLarge { .. } | CallFailure::Unsendable { .. }) => Status::INVALID,
         Err(CallFailure::Cancelled) => Status::CANCELLED,
     };
     let words = result.err().map(|failure| failure.to_string()).unwrap_or_default();

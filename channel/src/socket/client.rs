@@ -10,7 +10,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cofferdam_protocol::DecodeError;
 use cofferdam_protocol::call::{CallId, Header, Request};
+use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
 use parking_lot::Mutex;
 
@@ -83,6 +85,10 @@ impl SocketClient {
                 return Err(CallFailure::Late { delivered: false });
             }
             Ok(Written::Part) => {}
+            Err(Broken::Protocol(DecodeError::Unsendable { why, .. })) => {
+                self.leave(call, false);
+                return Err(CallFailure::Unsendable { why });
+            }
             Err(broken) => {
                 self.report(&broken);
                 slot.wait(outgoing.deadline, |_| false);
@@ -168,13 +174,7 @@ impl SocketClient {
     }
 
     pub(super) fn send(&self, call: CallId, outgoing: &Outgoing<'_>) -> Result<Written, Broken> {
-        let request = Request {
-            call,
-            deadline_ns: outgoing.deadline.as_monotonic_ns(),
-            actor: outgoing.actor,
-            operation: outgoing.operation,
-        };
-        self.writer.write(&self.stream, &Header::Request(request), outgoing.payload, outgoing.deadline)
+        self.writer.write(&self.stream, &request(call, outgoing), outgoing.payload, outgoing.deadline)
     }
 
     /// The caller leaves without an answer. The peer is told if it may be working on it, unless that would block.
@@ -213,7 +213,14 @@ impl SocketClient {
         self.broken.load(Ordering::Acquire)
     }
 
-    pub(super) fn check_size(&self, payload: &[u8]) -> Result<(), CallFailure> {
+    /// Whether the call can be put into a frame at all: for those who send it later.
+    pub(super) fn check(&self, outgoing: &Outgoing<'_>) -> Result<(), CallFailure> {
+        self.check_size(outgoing.payload)?;
+        let written = request(1, outgoing).write(&mut [0; CALL_HEADER_BYTES_MAX]);
+        written.map(drop).map_err(|error| CallFailure::Unsendable { why: error.to_string() })
+    }
+
+    fn check_size(&self, payload: &[u8]) -> Result<(), CallFailure> {
         let (bytes, limit) = (payload.len(), self.payload_bytes_max as usize);
         if bytes <= limit { Ok(()) } else { Err(CallFailure::TooLarge { bytes, limit }) }
     }
@@ -223,6 +230,11 @@ impl SocketClient {
             (self.on_broken)(broken);
         }
     }
+}
+
+fn request<'a>(call: CallId, outgoing: &Outgoing<'a>) -> Header<'a> {
+    let Outgoing { actor, operation, deadline, .. } = *outgoing;
+    Header::Request(Request { call, deadline_ns: deadline.as_monotonic_ns(), actor, operation })
 }
 
 impl Client for SocketClient {

@@ -155,7 +155,7 @@ impl Completions {
     /// Begins a call and returns at once. Unless it fails here, exactly one [`Completed`] with `token` comes.
     pub fn start(&self, token: u64, call: &Outgoing<'_>) -> Result<(), CallFailure> {
         let client = &self.owner.client;
-        client.check_size(call.payload)?;
+        client.check(call)?;
         let frame = PendingFrame {
             actor: call.actor.to_owned(),
             operation: call.operation.to_owned(),

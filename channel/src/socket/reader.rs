@@ -2,13 +2,12 @@
 
 use std::io::{self, Read};
 
-use cofferdam_protocol::call::Header;
+use cofferdam_protocol::call::{Header, frame_bytes_max};
 use cofferdam_protocol::frame::{LENGTH_BYTES, body_bytes};
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
 use nix::poll::PollFlags;
 
-use super::writer::frame_bytes_max;
 use super::{Broken, Until, wait_ready};
 
 /// Small frames come several to a read; a large payload goes straight to its own memory.
@@ -23,7 +22,7 @@ pub(super) struct FrameReader {
     frame: Frame,
     /// How much of its payload is missing; None between frames.
     missing: Option<usize>,
-    frame_bytes_max: u32,
+    payload_bytes_max: u32,
 }
 
 /// One whole frame. Its memory goes round: what is handed in for the next frame is filled again.
@@ -47,7 +46,7 @@ impl FrameReader {
             filled: 0..0,
             frame: Frame::default(),
             missing: None,
-            frame_bytes_max: frame_bytes_max(payload_bytes_max),
+            payload_bytes_max,
         }
     }
 
@@ -72,9 +71,10 @@ impl FrameReader {
         let Some((length, rest)) = self.buffer[self.filled.clone()].split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(false);
         };
-        let body_bytes = body_bytes(*length, self.frame_bytes_max)?;
+        let body_bytes = body_bytes(*length, frame_bytes_max(self.payload_bytes_max))?;
         let Some(front) = rest.get(..body_bytes.min(CALL_HEADER_BYTES_MAX)) else { return Ok(false) };
-        let (_, header_bytes) = Header::read(front)?;
+        let (header, header_bytes) = Header::read(front)?;
+        header.check_payload(body_bytes - header_bytes, self.payload_bytes_max)?;
         self.frame.header.clear();
         self.frame.header.extend_from_slice(&front[..header_bytes]);
         self.frame.payload.clear();

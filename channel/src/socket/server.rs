@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use cofferdam_protocol::call::{CallId, Fault, Header};
+use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
 use parking_lot::{Mutex, RwLock};
 
@@ -191,7 +192,10 @@ impl SocketServer {
         answer.clear();
         let mut result = self.service.serve(&incoming, answer);
         running.call.store(0, Ordering::Release);
-        if answer.len() > self.config.payload_bytes_max as usize {
+        if result.is_err() {
+            answer.truncate(WORDS_BYTES_MAX);
+        }
+        if result.is_ok() && answer.len() > self.config.payload_bytes_max as usize {
             let words = format!("the answer of {} bytes exceeds the payload limit", answer.len());
             *answer = words.into_bytes();
             result = Err(Fault::Invalid);

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, Write};
 
-use cofferdam_protocol::call::Header;
+use cofferdam_protocol::call::{Header, frame_bytes_max};
 use cofferdam_protocol::frame::{LENGTH_BYTES, length};
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
@@ -71,11 +71,6 @@ impl Writer {
         tail.extend_from_slice(&body[written.saturating_sub(head.len())..]);
         Ok(Written::Part)
     }
-}
-
-/// The longest frame for a payload limit.
-pub(super) const fn frame_bytes_max(payload_bytes_max: u32) -> u32 {
-    payload_bytes_max + CALL_HEADER_BYTES_MAX as u32
 }
 
 /// Writes `head` and then `body` until all is written or the deadline passes; returns how many bytes went.

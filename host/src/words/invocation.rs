@@ -50,3 +50,23 @@ pub trait Outbound: Send + Sync {
     /// Brokers one call on the guest's own thread, appending the answer to `reply`.
     fn host_call(&self, call: &HostCall<'_>, reply: &mut Vec<u8>) -> Result<(), CallError>;
 }
+
+/// Where the calls of providers to actors go: authorizes and calls. Providers know nothing behind it.
+pub trait Inbound: Send + Sync {
+    /// Brokers one call of the provider `origin` to an actor, on the thread that carries it, appending the answer to
+    /// `reply`. The deadline is the provider's own word.
+    fn provider_call(&self, origin: &WasmCloudEntity, call: &ActorCall<'_>, reply: &mut Vec<u8>) -> Result<(), CallError>;
+}
+
+/// What a provider asks of an actor.
+#[derive(Clone, Copy, Debug)]
+pub struct ActorCall<'a> {
+    /// The actor's public key, as the provider states it.
+    pub actor: &'a str,
+    /// The operation.
+    pub operation: &'a str,
+    /// The argument.
+    pub payload: &'a [u8],
+    /// When the provider stops waiting, by its word.
+    pub deadline: Deadline,
+}

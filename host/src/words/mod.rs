@@ -11,7 +11,7 @@ mod limits;
 pub use entity::{LinkKey, ProviderKey, WasmCloudEntity};
 pub use error::{CallError, Denial, Trap};
 pub use fault::{Blame, Outcome};
-pub use invocation::{Callee, HostCall, Invocation, Outbound};
+pub use invocation::{ActorCall, Callee, HostCall, Inbound, Invocation, Outbound};
 pub use limits::{ActorLimits, CallLimits};
 
 pub use cofferdam_channel::Deadline;

@@ -1,0 +1,134 @@
+//! Where calls go. One immutable [`Routes`] holds all that a call needs to find its target; the only writer of the host
+//! makes a new one for each change, readers take what is there. Pure.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use cofferdam_claims::{ActorMetadata, Verified};
+
+use crate::words::{Callee, LinkKey, ProviderKey, WasmCloudEntity};
+
+/// Everything that can be called at one moment.
+#[derive(Debug, Default)]
+pub struct Routes {
+    actors: HashMap<String, Arc<ActorRoute>>,
+    aliases: HashMap<String, Arc<ActorRoute>>,
+}
+
+/// A running actor, and where its links lead.
+pub struct ActorRoute {
+    /// Who it is.
+    pub entity: WasmCloudEntity,
+    /// What it may do.
+    pub claims: Arc<Verified<ActorMetadata>>,
+    /// What answers its calls.
+    pub callee: Arc<dyn Callee>,
+    /// Few: an actor has a link or two for each of its contracts.
+    pub links: Vec<LinkRoute>,
+}
+
+/// One link of an actor.
+pub struct LinkRoute {
+    /// The contract it is for.
+    pub contract_id: String,
+    /// Its name.
+    pub link_name: String,
+    /// The provider's process.
+    pub provider: ProviderKey,
+    /// The provider, as the target of a call.
+    pub target: WasmCloudEntity,
+    /// What answers. None while the provider has not been started.
+    pub callee: Option<Arc<dyn Callee>>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy)]
+pub enum Target<'a> {
+    /// An actor, by public key or alias.
+    Actor(&'a Arc<ActorRoute>),
+    /// A provider, by a link of the calling actor.
+    Link(&'a LinkRoute),
+}
+
+impl Routes {
+    /// Puts together what runs and what is linked. An alias that two actors claim belongs to the first by public key.
+    pub fn new(actors: impl IntoIterator<Item = ActorRoute>) -> Self {
+        let mut routes = Self::default();
+        for actor in actors {
+            let (public_key, route) = (actor.entity.public_key().to_owned(), Arc::new(actor));
+            if let Some(alias) = &route.claims.metadata().call_alias {
+                let alias = cofferdam_claims::normalize_call_alias(alias);
+                routes.aliases.entry(alias).or_insert_with(|| route.clone());
+            }
+            routes.actors.insert(public_key, route);
+        }
+        routes
+    }
+
+    /// A running actor by public key.
+    pub fn actor(&self, public_key: &str) -> Option<&Arc<ActorRoute>> {
+        self.actors.get(public_key)
+    }
+
+    /// A running actor by public key or alias.
+    pub fn actor_or_alias(&self, name: &str) -> Option<&Arc<ActorRoute>> {
+        self.actor(name).or_else(|| self.aliases.get(name))
+    }
+
+    /// What `namespace` and `binding` stand for when `origin` says them: a public key, an alias, or a contract that it is
+    /// linked for, in this order.
+    pub fn resolve<'a>(&'a self, origin: &'a ActorRoute, namespace: &str, binding: &str) -> Option<Target<'a>> {
+        if is_actor_key(namespace) {
+            return self.actor(namespace).map(Target::Actor);
+        }
+        if let Some(actor) = self.aliases.get(namespace) {
+            return Some(Target::Actor(actor));
+        }
+        origin.link(namespace, binding).map(Target::Link)
+    }
+}
+
+impl ActorRoute {
+    /// The link for a contract and a name. A blank name is the default.
+    pub fn link(&self, contract_id: &str, binding: &str) -> Option<&LinkRoute> {
+        let binding = if binding.is_empty() { crate::words::DEFAULT_LINK_NAME } else { binding };
+        self.links.iter().find(|link| link.contract_id == contract_id && link.link_name == binding)
+    }
+
+    /// Whether any link leads to the provider.
+    pub fn is_linked_to(&self, provider: &WasmCloudEntity) -> bool {
+        let WasmCloudEntity::Capability { id, link_name, .. } = provider else { return false };
+        self.links.iter().any(|link| link.provider.id == *id && link.provider.link_name == *link_name)
+    }
+}
+
+impl LinkRoute {
+    /// The route of a link to a provider that may or may not run.
+    pub fn new(key: &LinkKey, provider: &ProviderKey, callee: Option<Arc<dyn Callee>>) -> Self {
+        let target = WasmCloudEntity::Capability {
+            id: provider.id.clone(),
+            contract_id: key.contract_id.clone(),
+            link_name: provider.link_name.clone(),
+        };
+        let (contract_id, link_name) = (key.contract_id.clone(), key.link_name.clone());
+        Self { contract_id, link_name, provider: provider.clone(), target, callee }
+    }
+}
+
+/// 56 characters that begin with M.
+fn is_actor_key(namespace: &str) -> bool {
+    namespace.len() == 56 && namespace.starts_with('M')
+}
+
+impl fmt::Debug for ActorRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActorRoute").field("entity", &self.entity).field("links", &self.links).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LinkRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}) -> {}", self.contract_id, self.link_name, self.provider)
+    }
+}
