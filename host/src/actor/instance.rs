@@ -16,11 +16,13 @@ use super::log::{GuestLog, Lines};
 use super::shape::{GUEST_CALL, MEMORY, Shape};
 use crate::words::{ActorLimits, Deadline, Invocation, Outbound, Trap, WasmCloudEntity};
 
-/// What every instance of an actor is made of.
+/// What every instance of an actor is made of. The module comes before its engine, because fields drop in this order:
+/// dropping the module takes its code out of wasmer's global table of traps, dropping the last clone of the engine
+/// frees the code, and a freed address that is still in the table could be given to the next module.
 pub(super) struct Blueprint {
-    pub(super) entity: Arc<WasmCloudEntity>,
-    pub(super) engine: wasmer::Engine,
     pub(super) module: Module,
+    pub(super) engine: wasmer::Engine,
+    pub(super) entity: Arc<WasmCloudEntity>,
     pub(super) shape: Shape,
     pub(super) limits: ActorLimits,
     pub(super) payload_bytes_max: u32,

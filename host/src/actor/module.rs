@@ -10,8 +10,9 @@ use crate::words::{CallError, CallLimits, Callee, Deadline, Invocation, Outcome,
 
 /// A loaded actor.
 pub struct ActorModule {
-    blueprint: Blueprint,
+    /// Before the blueprint, so that instances drop before the code they run.
     pool: Pool<Instance>,
+    blueprint: Blueprint,
     call_limits: CallLimits,
     public_key: String,
 }
@@ -34,7 +35,7 @@ impl ActorModule {
     pub(super) fn start(blueprint: Blueprint, call_limits: CallLimits) -> Result<Self, ActorError> {
         let public_key = blueprint.entity.public_key().to_owned();
         let pool = Pool::new(blueprint.limits.instances_max);
-        let module = Self { blueprint, pool, call_limits, public_key };
+        let module = Self { pool, blueprint, call_limits, public_key };
         let deadline = Deadline::after(call_limits.timeout);
         let first = Instance::new(&module.blueprint, deadline, 0)
             .map_err(|death| ActorError::Start { actor: module.public_key.clone(), message: say(&death) })?;

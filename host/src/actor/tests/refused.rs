@@ -83,3 +83,20 @@ fn entry_points_run_once_and_in_order() {
     // A guest may declare a larger maximum than it is granted: it is refused when it grows.
     assert_eq!(load(&wat_guest("memory-maximum.wat")).instances(), (1, 0));
 }
+
+/// Loading and dropping on several threads: code of a dropped module must not be found under the next one's addresses.
+#[test]
+fn actors_come_and_go_on_several_threads() {
+    let wasm = wat_guest("faults.wat");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    let actor = load(&wasm);
+                    assert_eq!(show(call(&actor, "Ok", b"")), "ok ok");
+                    assert!(show(call(&actor, "IndirectNull", b"")).contains("uninitialized element"));
+                }
+            });
+        }
+    });
+}
