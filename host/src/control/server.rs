@@ -1,0 +1,169 @@
+//! Serving the operator's socket: who may connect, how many at once, and how it ends.
+//!
+//! The server holds no state of the host. It never runs a request for another user than its own or root, and it stops
+//! in this order: no new connections, the socket's file removed, requests in flight finished, connections closed. So a
+//! client that asked for `stop` and sees its connection end can start another host at once.
+
+mod connection;
+mod place;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::error::ServerError;
+use super::protocol::{CallRequest, LINE_BYTES_MAX};
+use super::report::PsReport;
+use crate::words::CallError;
+use connection::Connection;
+use place::Place;
+
+/// What the host can be asked for. `host.rs` implements it.
+pub trait Operations: Send + Sync + 'static {
+    /// What runs now.
+    fn ps(&self) -> impl Future<Output = PsReport> + Send;
+
+    /// Calls an actor as the host itself; returns by the request's time-out.
+    fn call(&self, request: CallRequest) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
+
+    /// Begins to drain and returns at once. Whoever waits for the host's end then stops this server as the last act.
+    fn stop(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// The bounds of the server. The defaults are for people; tests want smaller ones.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// Connections at once; one more is told so and closed.
+    pub connections_max: usize,
+    /// A request, with its payload in base64.
+    pub line_bytes_max: usize,
+    /// How long a connection may be silent between requests.
+    pub idle: Duration,
+    /// How long a request may take to arrive once it has begun, and an answer to be taken.
+    pub transfer: Duration,
+    /// How long `ps` may take, and a call beyond its own time-out.
+    pub answer: Duration,
+    /// How long requests in flight may take when the server stops.
+    pub drain: Duration,
+}
+
+/// A served socket. Dropping it ends the service at once; [`Server::stop`] does so gracefully.
+pub struct Server {
+    path: PathBuf,
+    stop: oneshot::Sender<()>,
+    accepting: JoinHandle<()>,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 16,
+            line_bytes_max: LINE_BYTES_MAX,
+            idle: Duration::from_secs(60),
+            transfer: Duration::from_secs(10),
+            answer: Duration::from_secs(2),
+            drain: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Server {
+    /// Takes the path and serves it. A host that already does is an error that names its process; the socket that a dead
+    /// host left is replaced.
+    pub async fn start<O: Operations>(path: &Path, operations: Arc<O>) -> Result<Self, ServerError> {
+        Self::start_with(path, operations, ServerLimits::default()).await
+    }
+
+    /// [`Server::start`] with other bounds.
+    pub async fn start_with<O: Operations>(
+        path: &Path,
+        operations: Arc<O>,
+        limits: ServerLimits,
+    ) -> Result<Self, ServerError> {
+        let (place, listener) = Place::take(path).await?;
+        let (stop, stopped) = oneshot::channel();
+        let accepting = tokio::spawn(accept(place, listener, operations, limits, stopped));
+        Ok(Self { path: path.to_owned(), stop, accepting })
+    }
+
+    /// The socket.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Ends the service: requests in flight have [`ServerLimits::drain`] to finish.
+    pub async fn stop(mut self) {
+        let (unused, _) = oneshot::channel();
+        // It fails only when the service has ended already.
+        let _ = std::mem::replace(&mut self.stop, unused).send(());
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Whether this peer may ask: the user of the host, or root.
+pub(super) fn is_permitted(peer: Option<u32>, own: u32) -> bool {
+    peer.is_some_and(|uid| uid == own || uid == 0)
+}
+
+async fn accept<O: Operations>(
+    place: Place,
+    listener: Listener,
+    operations: Arc<O>,
+    limits: ServerLimits,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let (closing, close) = watch::channel(false);
+    let free = Arc::new(Semaphore::new(limits.connections_max));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(stream) => {
+                let connection = Connection { operations: operations.clone(), limits, close: close.clone() };
+                connections.spawn(receive(connection, stream, free.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection to the operator's socket");
+                // Out of descriptors, most likely: the next attempt would fail at once, and for ever.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    drop(place);
+    // It fails only when there is no connection.
+    let _ = closing.send(true);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain, finished).await.is_err() {
+        tracing::warn!("requests on the operator's socket did not end and were dropped");
+    }
+}
+
+async fn receive<O: Operations>(connection: Connection<O>, stream: Stream, free: Arc<Semaphore>) {
+    let peer = stream.peer_creds().ok();
+    let uid = peer.as_ref().and_then(|creds| creds.euid());
+    if !is_permitted(uid, nix::unistd::geteuid().as_raw()) {
+        tracing::warn!(?uid, "refused a connection to the operator's socket");
+        return connection.refuse(stream, connection::not_permitted()).await;
+    }
+    match free.try_acquire() {
+        Ok(_permit) => connection.serve(stream).await,
+        Err(_) => connection.refuse(stream, connection::busy(connection.limits.connections_max)).await,
+    }
+}

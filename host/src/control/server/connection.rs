@@ -1,0 +1,142 @@
+//! One connection: a line in, a line out, until either side has enough.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interprocess::local_socket::tokio::Stream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{Operations, ServerLimits};
+use crate::control::line::{self, LineError, LineLimits, LineReader};
+use crate::control::protocol::{CallRequest, ErrorReport, Reply, Request, peer_error};
+use crate::words::{Blame, CallError, Outcome};
+
+/// What a connection needs of its server.
+pub(super) struct Connection<O> {
+    pub(super) operations: Arc<O>,
+    pub(super) limits: ServerLimits,
+    pub(super) close: watch::Receiver<bool>,
+}
+
+/// What follows an answer.
+enum Then {
+    /// Another request.
+    Next,
+    /// The end of the server, for which the client waits.
+    Wait,
+    /// The end of the connection: its framing is lost.
+    Close,
+}
+
+impl<O: Operations> Connection<O> {
+    /// Answers requests until the peer or the server ends it.
+    pub(super) async fn serve(mut self, mut stream: Stream) {
+        let limits =
+            LineLimits { bytes_max: self.limits.line_bytes_max, idle: self.limits.idle, whole: self.limits.transfer };
+        let mut lines = LineReader::default();
+        loop {
+            let line = tokio::select! {
+                line = lines.next(&mut stream, limits) => line,
+                _ = self.close.wait_for(|close| *close) => return,
+            };
+            let (reply, then) = match line {
+                Ok(None) | Err(LineError::Io(_) | LineError::Cut) => return,
+                Ok(Some(line)) => self.answer(&line).await,
+                Err(error) => (Reply::Error(bad_line(&error)), Then::Close),
+            };
+            if let Err(error) = line::write(&mut stream, &reply.to_line(), self.limits.transfer).await {
+                tracing::debug!(%error, "an answer on the operator's socket was not taken");
+                return;
+            }
+            match then {
+                Then::Next => {}
+                Then::Close => return,
+                // It fails only when the server is gone, which is what is waited for.
+                Then::Wait => drop(self.close.wait_for(|close| *close).await),
+            }
+        }
+    }
+
+    /// Says why not, and closes.
+    pub(super) async fn refuse(&self, mut stream: Stream, why: ErrorReport) {
+        // A peer that does not read its refusal misses nothing else.
+        let _ = line::write(&mut stream, &Reply::Error(why).to_line(), Duration::from_secs(1)).await;
+    }
+
+    async fn answer(&self, line: &[u8]) -> (Reply, Then) {
+        match Request::from_line(line) {
+            Err(error) => (Reply::Error(error), Then::Next),
+            Ok(Request::Ps) => (self.ps().await, Then::Next),
+            Ok(Request::Call(request)) => (self.call(request).await, Then::Next),
+            Ok(Request::Stop) => {
+                self.operations.stop().await;
+                (Reply::Stopping {}, Then::Wait)
+            }
+        }
+    }
+
+    async fn ps(&self) -> Reply {
+        match timeout(self.limits.answer, self.operations.ps()).await {
+            Ok(report) => Reply::Ps(report),
+            Err(_) => Reply::Error(ErrorReport {
+                blame: Blame::Host,
+                kind: "deadline_exceeded".to_owned(),
+                outcome: Outcome::Unknown,
+                message: format!("the host could not say within {:?} what runs", self.limits.answer),
+                next: "look at its load and its log".to_owned(),
+            }),
+        }
+    }
+
+    async fn call(&self, request: CallRequest) -> Reply {
+        let (actor, operation, waited) = (request.actor.clone(), request.operation.clone(), request.timeout());
+        let answered = timeout(waited.saturating_add(self.limits.answer), self.operations.call(request)).await;
+        let error = match answered {
+            Ok(Ok(answer)) => return self.fitting(answer),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                let target = format!("actor {actor}");
+                CallError::DeadlineExceeded { target, operation, waited, outcome: Outcome::Unknown }
+            }
+        };
+        Reply::Error(ErrorReport::from(&error))
+    }
+
+    /// An answer that the client would not read is an error that it can.
+    fn fitting(&self, answer: Vec<u8>) -> Reply {
+        let limit = self.limits.line_bytes_max / 4 * 3 - 64;
+        if answer.len() <= limit {
+            return Reply::Answer(answer);
+        }
+        let (what, bytes) = ("answer on the operator's socket".to_owned(), answer.len() as u64);
+        Reply::Error(ErrorReport::from(&CallError::PayloadTooLarge { what, bytes, limit: limit as u64 }))
+    }
+}
+
+/// The answer to one connection too many.
+pub(super) fn busy(connections_max: usize) -> ErrorReport {
+    let message = format!("the host serves {connections_max} operators at once, and there are as many");
+    ErrorReport {
+        blame: Blame::Operator,
+        kind: "busy".to_owned(),
+        outcome: Outcome::NotDelivered,
+        message,
+        next: "try again, or end one of the others".to_owned(),
+    }
+}
+
+/// The answer to another user.
+pub(super) fn not_permitted() -> ErrorReport {
+    let message = "the host answers only the user who runs it, and root".to_owned();
+    peer_error("not_permitted", message, "ask as that user")
+}
+
+fn bad_line(error: &LineError) -> ErrorReport {
+    let (kind, next) = match error {
+        LineError::TooLong(_) => ("line_too_long", "send less"),
+        LineError::Idle(_) => ("idle", "connect again for the next request"),
+        _ => ("too_slow", "send a request as a whole"),
+    };
+    peer_error(kind, format!("the connection is closed: {error}"), next)
+}
