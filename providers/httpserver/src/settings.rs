@@ -93,3 +93,49 @@ fn address(bind: Option<&str>, port: Option<&str>) -> Result<SocketAddr, Setting
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SettingsError, address};
+
+    #[test]
+    fn addresses() {
+        let cases: [(Option<&str>, Option<&str>, &str); 12] = [
+            (None, None, "127.0.0.1:8080"),
+            (None, Some("80"), "127.0.0.1:80"),
+            (None, Some("0"), "127.0.0.1:0"),
+            (Some("9000"), None, "127.0.0.1:9000"),
+            (Some("0.0.0.0:80"), None, "0.0.0.0:80"),
+            (Some("0.0.0.0:80"), Some("80"), "0.0.0.0:80"),
+            (Some("0.0.0.0"), None, "0.0.0.0:8080"),
+            (Some("0.0.0.0"), Some("81"), "0.0.0.0:81"),
+            (Some("::"), Some("81"), "[::]:81"),
+            (Some("[::1]"), Some("81"), "[::1]:81"),
+            (Some("[::1]:82"), None, "[::1]:82"),
+            (Some("81"), Some("81"), "127.0.0.1:81"),
+        ];
+        for (bind, port, expected) in cases {
+            assert_eq!(address(bind, port).unwrap().to_string(), expected, "{bind:?} {port:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_addresses() {
+        let cases = [
+            (None, Some("65536"), SettingsError::Port("65536".into())),
+            (None, Some(""), SettingsError::Port("".into())),
+            (None, Some("http"), SettingsError::Port("http".into())),
+            (Some(""), None, SettingsError::Bind("".into())),
+            (Some("localhost:80"), None, SettingsError::Bind("localhost:80".into())),
+            (Some("127.0.0.1:80,127.0.0.1:81"), None, SettingsError::Bind("127.0.0.1:80,127.0.0.1:81".into())),
+            (
+                Some("127.0.0.1:80"),
+                Some("81"),
+                SettingsError::TwoPorts { bind: "127.0.0.1:80".into(), port: "81".into() },
+            ),
+        ];
+        for (bind, port, expected) in cases {
+            assert_eq!(address(bind, port).unwrap_err(), expected);
+        }
+    }
+}

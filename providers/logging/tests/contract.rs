@@ -1,4 +1,5 @@
 //! The provider through its C ABI, with the bytes that `wasmcloud-actor-logging` sends.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use cofferdam_logging::cofferdam_provider_v1;
 use cofferdam_testkit::abi::{Level, Status};

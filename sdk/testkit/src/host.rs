@@ -34,6 +34,14 @@ pub(crate) struct World {
     pub(crate) seen: Mutex<Seen>,
 }
 
+/// The functions, as the provider is given them.
+pub(crate) struct Functions(pub(crate) HostV1);
+
+// SAFETY: the one pointer in it is to a `World`, which is `Sync`.
+unsafe impl Send for Functions {}
+// SAFETY: as above.
+unsafe impl Sync for Functions {}
+
 /// What the provider did.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use cofferdam_provider::__abi::{ABI_VERSION, Call, Exported, HostV1, Link, ProviderV1, Status, Value};
+use cofferdam_provider::__abi::{ABI_VERSION, Call, Exported, Link, ProviderV1, Status, Value};
 use tempfile::TempDir;
 
 use crate::actor::{ActorCall, Answer, now_ns};
-use crate::host::{LogLine, Seen, World};
+use crate::host::{Functions, LogLine, Seen, World};
 use crate::queue::Queue;
 use crate::refused::Refused;
 use crate::sink::{collect, slice_of, text};
@@ -39,12 +39,21 @@ pub struct Rig {
     provider: &'static ProviderV1,
     context: *mut c_void,
     // Shared, so not moved: the provider holds its address until it is destroyed.
-    _functions: Arc<HostV1>,
+    _functions: Arc<Functions>,
     world: Arc<World>,
     _own_state_dir: Option<TempDir>,
     timeout: Duration,
     places: Places,
     next_id: AtomicU64,
+}
+
+/// One call to the provider.
+struct Asked<'a> {
+    actor: &'a str,
+    operation: &'a str,
+    payload: &'a [u8],
+    timeout: Duration,
+    cancelled: &'a AtomicU32,
 }
 
 // SAFETY: the ABI says that the provider's functions may be called from several threads at once, the rest is `Sync`.
@@ -83,11 +92,11 @@ impl Rig {
             payload_bytes_max: settings.payload_bytes_max,
             seen: Mutex::new(Seen::default()),
         });
-        let functions = Arc::new(world.functions());
+        let functions = Arc::new(Functions(world.functions()));
         let mut context = std::ptr::null_mut();
         // SAFETY: the descriptor is of our ABI; the host does not move and lives until `destroy` has returned.
         collect(settings.payload_bytes_max, |why| unsafe {
-            (provider.create)(Arc::as_ptr(&functions), &raw mut context, why)
+            (provider.create)(&raw const functions.0, &raw mut context, why)
         })?;
         Ok(Self {
             provider,
@@ -126,28 +135,25 @@ impl Rig {
 
     /// As [`Rig::call`], with a deadline. It is told to the provider, not enforced on it.
     pub fn call_within(&self, timeout: Duration, actor: &str, operation: &str, payload: &[u8]) -> Answer {
-        self.call_cancellable(&AtomicU32::new(0), timeout, actor, operation, payload)
+        self.handle(&Asked { actor, operation, payload, timeout, cancelled: &AtomicU32::new(0) })
     }
 
-    /// As [`Rig::call_within`], with the caller's flag: set it to 1 and the caller has gone.
-    pub fn call_cancellable(
-        &self,
-        cancelled: &AtomicU32,
-        timeout: Duration,
-        actor: &str,
-        operation: &str,
-        payload: &[u8],
-    ) -> Answer {
-        let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    /// As [`Rig::call`], with the caller's flag: set it to 1 and the caller has gone.
+    pub fn call_cancellable(&self, cancelled: &AtomicU32, actor: &str, operation: &str, payload: &[u8]) -> Answer {
+        self.handle(&Asked { actor, operation, payload, timeout: self.timeout, cancelled })
+    }
+
+    fn handle(&self, asked: &Asked<'_>) -> Answer {
+        let timeout_ns = u64::try_from(asked.timeout.as_nanos()).unwrap_or(u64::MAX);
         let call = Call {
             size: size_of::<Call>() as u32,
             reserved: 0,
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            actor: slice_of(actor.as_bytes()),
-            operation: slice_of(operation.as_bytes()),
-            payload: slice_of(payload),
+            actor: slice_of(asked.actor.as_bytes()),
+            operation: slice_of(asked.operation.as_bytes()),
+            payload: slice_of(asked.payload),
             deadline_ns: now_ns().saturating_add(timeout_ns),
-            cancelled,
+            cancelled: asked.cancelled,
         };
         let _place = self.places.take();
         // SAFETY: the context is the provider's; call and sink live until it returns.

@@ -1,4 +1,5 @@
 //! `cofferdam_provider::tokio::Calls` on a current-thread runtime, through the C ABI and a real descriptor.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ impl Committer {
             let _guard = guard;
             commit_groups(&database, &jobs);
         });
-        let thread = thread.map_err(|error| redb::Error::Io(error.into()))?;
+        let thread = thread.map_err(redb::Error::Io)?;
         Ok(Self { queue: Some(queue), running, thread: Some(thread) })
     }
 

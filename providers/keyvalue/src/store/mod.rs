@@ -7,6 +7,8 @@ mod edit;
 mod entry;
 mod read;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

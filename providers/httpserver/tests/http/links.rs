@@ -1,0 +1,58 @@
+//! Which link listens where, and what refuses a link.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use crate::support::{ACTOR, connect, get, read_response, server, status_of, talk};
+
+/// An address that was free a moment ago.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn binding_again_keeps_or_moves_the_listener() {
+    let (rig, address) = server(&[]);
+    let mut kept = connect(address);
+    kept.write_all(b"GET /status/200 HTTP/1.1\r\nhost: h\r\n\r\n").unwrap();
+    assert_eq!(status_of(&read_response(&mut kept)), 200);
+    // The same address: the same listener, with other time-outs for what comes.
+    rig.bind(ACTOR, &[("PORT", "0"), ("TIMEOUT_MS", "40")]).unwrap();
+    assert_eq!(rig.listening().len(), 1);
+    assert_eq!(status_of(&talk(address, &get("/hang"))), 504);
+    kept.write_all(b"GET /status/200 HTTP/1.1\r\nhost: h\r\n\r\n").unwrap();
+    assert_eq!(status_of(&read_response(&mut kept)), 200);
+    // Another one: the new listens, the old is closed when the bind returns.
+    let moved = free_address();
+    rig.bind(ACTOR, &[("BIND", &moved.to_string())]).unwrap();
+    assert_eq!(status_of(&talk(moved, &get("/status/200"))), 200);
+    assert!(TcpStream::connect(address).is_err());
+    rig.unbind(ACTOR).unwrap();
+    rig.unbind(ACTOR).unwrap();
+    assert!(TcpStream::connect(moved).is_err());
+    // The address is free for another link at once.
+    rig.bind("MOTHER", &[("BIND", &moved.to_string())]).unwrap();
+}
+
+#[test]
+fn two_links_do_not_share_an_address() {
+    let (rig, _) = server(&[]);
+    let address = free_address();
+    let port = address.port().to_string();
+    rig.bind("MA", &[("PORT", &port)]).unwrap();
+    let refused = rig.bind("MB", &[("BIND", &address.to_string())]).unwrap_err();
+    assert_eq!(refused.words, format!("{address} is taken by the link of MA; give this one another port"));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let holder = TcpListener::bind(taken).unwrap();
+    let refused = rig.bind("MB", &[("PORT", &taken.port().to_string())]).unwrap_err();
+    assert!(refused.words.starts_with(&format!("listening on {taken}: ")), "{refused}");
+    drop(holder);
+    rig.unbind("MA").unwrap();
+    rig.bind("MB", &[("PORT", &port)]).unwrap();
+}
+
+#[test]
+fn actors_have_nothing_to_ask() {
+    let (rig, _) = server(&[]);
+    assert_eq!(rig.call(ACTOR, "HandleRequest", b"").unwrap_err().words, "unknown operation \"HandleRequest\"");
+}
