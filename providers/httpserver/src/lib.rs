@@ -14,9 +14,10 @@
 //! | `BODY_BYTES_MAX` | the longest body; the host's payload limit bounds it too | the payload limit |
 //!
 //! The reference listened on every interface; here that takes `BIND: 0.0.0.0:8080`. A link that is bound again on the same
-//! address keeps its listener; on another one, the new listener opens before the old one closes. Time-outs are in
-//! milliseconds, up to 600000. What the reference knew and this does not (`WORKERS`, `CORS_…`, a list in `BIND`) is ignored or,
-//! for the list, refused.
+//! address keeps its listener; on another one, the new listener opens before the old one closes. When a link goes, requests
+//! under way have 30 s to end. Time-outs are in
+//! milliseconds, up to 600000. What the reference knew and this does not (`WORKERS`, `CORS_…`, a list in `BIND`) is ignored with a
+//! warning in the log or, for the list, refused.
 //!
 //! # What a client gets
 //!
@@ -111,6 +112,9 @@ impl Provider for HttpServer {
 
     fn bind(&self, link: &Link<'_>) -> Result<(), Failure> {
         let settings = Settings::of(link)?;
+        for name in settings::unknown(link) {
+            self.host.log(Level::WARN, &format!("the link value {name:?} of {} means nothing here", link.actor()));
+        }
         let address = settings.address;
         let mut links = self.lock();
         if links.draining {

@@ -42,6 +42,24 @@ const TIMEOUT_MS_MAX: u64 = 600_000;
 const DEFAULT_IP: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const DEFAULT_PORT: u16 = 8080;
 
+/// The names of link values that mean something here.
+const NAMES: [&str; 8] = [
+    "BIND",
+    "PORT",
+    "TIMEOUT_MS",
+    "HEADER_TIMEOUT_MS",
+    "BODY_TIMEOUT_MS",
+    "WRITE_TIMEOUT_MS",
+    "CONNECTIONS_MAX",
+    "BODY_BYTES_MAX",
+];
+
+/// The settings of a link that mean nothing here. The host's own are left out.
+pub(crate) fn unknown<'a>(link: &Link<'a>) -> Vec<&'a str> {
+    let names = link.values().map(|(name, _)| name);
+    names.filter(|name| !NAMES.contains(name) && !name.starts_with("__wasmcloud_")).collect()
+}
+
 impl Settings {
     pub(crate) fn of(link: &Link<'_>) -> Result<Self, SettingsError> {
         let timeout = |name, default_ms| number(link, name, default_ms, TIMEOUT_MS_MAX).map(Duration::from_millis);

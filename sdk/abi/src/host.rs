@@ -87,7 +87,7 @@ pub struct HostV1 {
     /// Frees the queue. Its calls are given up; no other function may be using it.
     pub completions_destroy: unsafe extern "C" fn(queue: *mut Completions),
 
-    /// Asks for a listening TCP socket on `address` ("127.0.0.1:8080", "[::]:80"); port 0 is any free one. On
+    /// Asks for a listening TCP socket on `address` (`127.0.0.1:8080`, `[::]:80`); port 0 is any free one. On
     /// [`Status::OK`] `fd` is a non-blocking, close-on-exec socket that now belongs to the provider.
     pub listen: unsafe extern "C" fn(context: *mut c_void, address: Slice, fd: *mut i32, why: *mut Sink) -> Status,
     /// Asks for a connected TCP socket to `address` ("redis.example:6379"); the host resolves the name.

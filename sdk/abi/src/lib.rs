@@ -15,7 +15,7 @@
 //! * `create` and `destroy` are called once. `bind`, `unbind`, `handle`, `health` and `shutdown` are called from
 //!   several threads at once, `handle` at most `concurrency` times at once.
 //! * Every function of [`HostV1`] may be called from any thread until `destroy` returns.
-//! * No function may unwind. The Rust SDK catches panics and answers [`PANICKED`].
+//! * No function may unwind. The Rust SDK catches panics and answers [`Status::PANICKED`].
 #![no_std]
 #![deny(unsafe_code)]
 

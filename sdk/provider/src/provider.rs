@@ -23,7 +23,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// The link of this actor is gone. An actor that was never bound is no error.
     fn unbind(&self, actor: &str);
 
-    /// Answers one call of a linked actor. It may block until [`Call::deadline`].
+    /// Answers one call of a linked actor. It may block until [`Call::deadline_ns`].
     fn handle(&self, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Failure>;
 
     /// Whether the provider is fit to serve; the reason of a failure is shown to the operator. Answer within a second.

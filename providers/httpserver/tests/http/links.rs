@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use cofferdam_testkit::abi::Level;
+
 use crate::support::{ACTOR, connect, get, read_response, server, status_of, talk};
 
 /// An address that was free a moment ago.
@@ -49,6 +51,34 @@ fn two_links_do_not_share_an_address() {
     drop(holder);
     rig.unbind("MA").unwrap();
     rig.bind("MB", &[("PORT", &port)]).unwrap();
+}
+
+#[test]
+fn wrong_values_are_refused() {
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (&[("PORT", "http")], "the link value PORT is \"http\": it is a number from 0 to 65535"),
+        (&[("PORT", "0"), ("TIMEOUT_MS", "0")], "the link value TIMEOUT_MS is \"0\": it is a number from 1 to 600000"),
+        (
+            &[("PORT", "0"), ("HEADER_TIMEOUT_MS", "600001")],
+            "the link value HEADER_TIMEOUT_MS is \"600001\": it is a number from 1 to 600000",
+        ),
+        (
+            &[("PORT", "0"), ("CONNECTIONS_MAX", "many")],
+            "the link value CONNECTIONS_MAX is \"many\": it is a number from 1 to 65536",
+        ),
+        (
+            &[("PORT", "0"), ("BODY_BYTES_MAX", "-1")],
+            "the link value BODY_BYTES_MAX is \"-1\": it is a number from 1 to 4294967295",
+        ),
+    ];
+    let (rig, _) = server(&[]);
+    for (values, words) in cases {
+        assert_eq!(rig.bind("MOTHER", values).unwrap_err().words, words);
+    }
+    rig.bind("MOTHER", &[("PORT", "0"), ("TIMEOUT_MS", "600000"), ("WORKERS", "2"), ("__wasmcloud_name", "x")])
+        .unwrap();
+    let warned = rig.log().into_iter().filter(|line| line.level == Level::WARN).map(|line| line.text);
+    assert_eq!(warned.collect::<Vec<_>>(), ["the link value \"WORKERS\" of MOTHER means nothing here"]);
 }
 
 #[test]
