@@ -1,0 +1,67 @@
+//! Numbers with bounds, and sizes with units.
+
+use super::fault::{Fault, shown};
+
+const UNITS: &[(&str, u64)] = &[("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+
+/// A whole number from 1 to `max`.
+pub(super) fn count(text: &str, max: u32) -> Result<u32, Fault> {
+    match digits(text).and_then(|number| u32::try_from(number).ok()) {
+        Some(number) if (1..=max).contains(&number) => Ok(number),
+        _ => Err(Fault::NotANumber { found: shown(text), max }),
+    }
+}
+
+/// A size in bytes, from `min` to `max`, written `65536`, `64KiB` or `64 MiB`.
+pub(super) fn bytes(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = UNITS.iter().find(|(name, _)| *name == unit.trim_start()).map(|(_, factor)| *factor);
+    let size = factor.zip(digits(number)).and_then(|(factor, number)| number.checked_mul(factor));
+    match size {
+        Some(size) if (min..=max).contains(&size) => Ok(size),
+        _ => Err(Fault::NotASize { found: shown(text), min, max }),
+    }
+}
+
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, count};
+
+    #[test]
+    fn sizes_have_units_and_bounds() {
+        let cases = [
+            ("65536", Some(65536)),
+            ("65535", None),
+            ("64KiB", Some(64 << 10)),
+            ("64 MiB", Some(64 << 20)),
+            ("4GiB", Some(4 << 30)),
+            ("4294967297", None),
+            ("64MB", None),
+            ("64mib", None),
+            ("MiB", None),
+            ("1.5GiB", None),
+            ("-1", None),
+            ("+70000", None),
+            ("18446744073709551616", None),
+            ("18446744073709551615GiB", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(bytes(text, 65536, 4 << 30).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn counts_have_bounds() {
+        for (text, expected) in
+            [("1", Some(1)), ("0", None), ("16", Some(16)), ("17", None), ("+1", None), ("", None), ("1e1", None)]
+        {
+            assert_eq!(count(text, 16).ok(), expected, "{text:?}");
+        }
+    }
+}
