@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::HostManifest;
-use super::{ACTOR, PROVIDER};
+use super::{ACTOR, ISSUER, PROVIDER};
 
 const ECHO: &str = "MBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
 
@@ -11,7 +11,8 @@ fn environment(name: &str) -> Option<String> {
     let value = match name {
         "DEMO_KVCOUNTER" => ACTOR,
         "DEMO_ECHO" => ECHO,
-        "DEMO_HTTPSERVER" | "DEMO_KEYVALUE" | "DEMO_LOGGING" => PROVIDER,
+        "DEMO_HTTPSERVER" | "DEMO_KEYVALUE" => PROVIDER,
+        "DEMO_ISSUER" => ISSUER,
         _ => return None,
     };
     Some(value.to_owned())
@@ -21,7 +22,7 @@ fn environment(name: &str) -> Option<String> {
 fn the_manifest_of_the_demo_is_good() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/manifest.yaml");
     let manifest = HostManifest::from_path(&path, &environment).expect("good");
-    assert_eq!((manifest.actors.len(), manifest.capabilities.len(), manifest.links.len()), (2, 3, 4));
+    assert_eq!((manifest.actors.len(), manifest.capabilities.len(), manifest.links.len()), (2, 3, 3));
     assert_eq!(manifest.links[0].values["PORT"], "8080");
     let unset = HostManifest::from_path(&path, &|_| None).expect_err("keys are missing");
     assert_eq!((unset.kind(), unset.next_step()), ("not_a_key", "set the variable to the public key"));
