@@ -41,11 +41,11 @@ fn kept_and_pipelined() {
 fn slow_clients_are_cut_off() {
     let head = "POST /body HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\n";
     let cases: [(&str, (&str, &str), String, u16); 5] = [
-        ("nothing is sent", ("HEADER_TIMEOUT_MS", "40"), String::new(), 0),
-        ("half a head", ("HEADER_TIMEOUT_MS", "40"), "GET / HTTP/1.1\r\nhost:".into(), 0),
-        ("half a body", ("BODY_TIMEOUT_MS", "40"), format!("{head}he"), 408),
-        ("no body", ("BODY_TIMEOUT_MS", "40"), head.into(), 408),
-        ("a kept connection idles", ("HEADER_TIMEOUT_MS", "40"), format!("{head}hello"), 200),
+        ("nothing is sent", ("HEADER_TIMEOUT_MS", "250"), String::new(), 0),
+        ("half a head", ("HEADER_TIMEOUT_MS", "250"), "GET / HTTP/1.1\r\nhost:".into(), 0),
+        ("half a body", ("BODY_TIMEOUT_MS", "250"), format!("{head}he"), 408),
+        ("no body", ("BODY_TIMEOUT_MS", "250"), head.into(), 408),
+        ("a kept connection idles", ("HEADER_TIMEOUT_MS", "250"), format!("{head}hello"), 200),
     ];
     for (name, value, request, expected) in cases {
         let (_rig, address) = server(&[value]);
@@ -58,7 +58,7 @@ fn slow_clients_are_cut_off() {
 /// One byte at a time does not win more time.
 #[test]
 fn a_dribbled_head_is_cut_off() {
-    let (_rig, address) = server(&[("HEADER_TIMEOUT_MS", "50")]);
+    let (_rig, address) = server(&[("HEADER_TIMEOUT_MS", "250")]);
     let mut stream = connect(address);
     stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
