@@ -1,4 +1,26 @@
-//! cofferdam's host as a library: actors, providers, and the broker between them.
+//! cofferdam's host as a library: runs signed WebAssembly actors and native providers, and brokers every call between
+//! them. Each provider runs in a process of its own.
+//!
+//! Start with [`HostBuilder`]. Inside, the layers import only downwards: [`words`]; then what is pure, [`policy`],
+//! [`links`], [`manifest`], [`router`] and [`supervision`]; then the world, [`actor`], [`provider`], [`broker`],
+//! [`extras`] and [`control`]; and on top [`host`], which alone knows them all.
+#![deny(unsafe_code)]
 
 pub mod actor;
+pub mod broker;
+pub mod control;
+pub mod extras;
+pub mod host;
+pub mod links;
+pub mod manifest;
+pub mod policy;
+pub mod provider;
+pub mod router;
+pub mod supervision;
 pub mod words;
+
+pub use cofferdam_claims::{ActorMetadata, Claims, ProviderArchive, ProviderMetadata, Trust};
+pub use host::{Actor, Host, HostBuilder, HostError, NativeCapability, Result};
+pub use manifest::HostManifest;
+pub use policy::Authorizer;
+pub use words::{ActorLimits, CallError, CallLimits, SYSTEM_ACTOR, WasmCloudEntity};

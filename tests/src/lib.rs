@@ -1,1 +1,10 @@
-//! cofferdam-tests
+//! The harness of the system tests: real hosts, real shims, real actors, on loopback and in temporary directories.
+//!
+//! What is tested lives in `system/`; nothing here checks anything.
+#![forbid(unsafe_code)]
+
+pub mod artifacts;
+pub mod http;
+pub mod rig;
+
+pub use rig::Rig;

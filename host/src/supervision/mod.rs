@@ -172,10 +172,10 @@ impl Supervision {
                 (State::Ready { generation, since: now }, vec![Effect::Open])
             }
             (State::Starting { generation, .. }, Event::Failed | Event::Timer | Event::Broken) => {
-                self.back_off(generation, now, timing, jitter, vec![Effect::Kill, Effect::FailCalls])
+                (self.back_off(generation, now, timing, jitter), vec![Effect::Kill, Effect::FailCalls])
             }
             (State::Starting { generation, .. }, Event::Exited) => {
-                self.back_off(generation, now, timing, jitter, vec![Effect::FailCalls])
+                (self.back_off(generation, now, timing, jitter), vec![Effect::FailCalls])
             }
             (State::Ready { generation, since }, Event::Exited | Event::Broken | Event::Failed) => {
                 if now.since(since) >= timing.restart.healthy_after {
@@ -183,7 +183,7 @@ impl Supervision {
                 }
                 let kill = (event != Event::Exited).then_some(Effect::Kill);
                 let effects = kill.into_iter().chain([Effect::FailCalls]).collect();
-                self.back_off(generation, now, timing, jitter, effects)
+                (self.back_off(generation, now, timing, jitter), effects)
             }
             (State::Ready { generation, .. }, Event::Drain) => {
                 let until = now.plus(timing.drain_timeout);
@@ -217,15 +217,14 @@ impl Supervision {
         now: Deadline,
         timing: &Timing,
         jitter: f64,
-        effects: Vec<Effect>,
-    ) -> (State, Vec<Effect>) {
+    ) -> State {
         let RestartPolicy { first_delay, delay_max, .. } = timing.restart;
         let delay = match self.in_a_row {
             0 => Duration::ZERO,
             again => first_delay.saturating_mul(1 << (again - 1).min(20)).min(delay_max).mul_f64(1.0 + jitter / 4.0),
         };
         self.in_a_row += 1;
-        (State::Backoff { generation, until: now.plus(delay) }, effects)
+        State::Backoff { generation, until: now.plus(delay) }
     }
 }
 

@@ -190,6 +190,17 @@ pub enum CallError {
         /// The limit.
         limit: u64,
     },
+    /// The call breaks a rule of the protocol, such as the length of a name; nothing was sent.
+    #[error("a call to {target} can't be sent: {why}")]
+    Unsendable {
+        /// Who was called, in words.
+        target: String,
+        /// Which rule.
+        why: String,
+    },
+    /// `start` comes first.
+    #[error("Activity cannot be performed, host has not been started")]
+    HostNotStarted,
     /// The host is stopping.
     #[error("the host is stopping")]
     HostStopping,
@@ -207,12 +218,12 @@ impl CallError {
         match self {
             Self::Denied(_) | Self::NoTarget { .. } | Self::NoSuchActor { .. } => Blame::Operator,
             Self::ActorFailed { .. } | Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => Blame::Actor,
-            Self::ActorNotCallable { .. } | Self::TooDeep { .. } | Self::PayloadTooLarge { .. } => Blame::Actor,
+            Self::ActorNotCallable { .. } | Self::TooDeep { .. } | Self::PayloadTooLarge { .. } | Self::Unsendable { .. } => Blame::Actor,
             Self::ProviderFailed { .. } | Self::ProviderPanicked { .. } | Self::ProviderCrashed { .. } => {
                 Blame::Provider
             }
             Self::ProviderUnavailable { .. } | Self::DeadlineExceeded { .. } => Blame::Provider,
-            Self::ProviderDraining { .. } | Self::HostStopping => Blame::Operator,
+            Self::ProviderDraining { .. } | Self::HostNotStarted | Self::HostStopping => Blame::Operator,
             Self::Overloaded { .. } | Self::Internal { .. } => Blame::Host,
         }
     }
@@ -249,6 +260,8 @@ impl CallError {
             Self::Overloaded { .. } => "overloaded",
             Self::TooDeep { .. } => "too_deep",
             Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::Unsendable { .. } => "unsendable",
+            Self::HostNotStarted => "not_started",
             Self::HostStopping => "host_stopping",
             Self::Internal { .. } => "internal",
         }
@@ -274,6 +287,8 @@ impl CallError {
             Self::Overloaded { .. } => "call less at once, or raise the limit",
             Self::TooDeep { .. } => "look for actors that call each other without end",
             Self::PayloadTooLarge { .. } => "send less, or raise the payload limit",
+            Self::Unsendable { .. } => "shorten the operation's name",
+            Self::HostNotStarted => "call `start` first",
             Self::HostStopping => "call another host",
             Self::Internal { .. } => "report this as a bug of cofferdam",
         }

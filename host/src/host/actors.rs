@@ -1,0 +1,122 @@
+//! Starting and stopping actors.
+
+use std::sync::Arc;
+
+use super::state::{RunningActor, Standing};
+use super::{Actor, Host, HostError, Result};
+use crate::actor::ActorSpec;
+use crate::links::Link;
+use crate::words::{Deadline, LinkKey, WasmCloudEntity};
+
+impl Host {
+    /// Starts an actor: checks its claims against what this host trusts, compiles it, and tells the providers it is
+    /// linked to.
+    pub async fn start_actor(&self, actor: Actor) -> Result<()> {
+        let running = self.inner.running()?;
+        let verified = actor.verify(&self.inner.config.trust)?;
+        if !self.inner.broker.policy().can_load(&verified) {
+            return Err(HostError::ActorRefused { actor: verified.subject().to_owned() });
+        }
+        let public_key = verified.subject().to_owned();
+        let taken = HostError::ActorRuns { actor: public_key.clone() };
+        self.inner.state.lock().reserve(&public_key, taken)?;
+        let reserved = Reserved { host: self, key: &public_key };
+
+        let (runtime, outbound) = (running.actors.clone(), self.inner.broker.clone());
+        let limits = actor.limits.unwrap_or(self.inner.actor_limits());
+        let call_limits = self.inner.config.limits;
+        let (name, image, entity) = (actor.name(), actor.source.clone(), WasmCloudEntity::Actor(public_key.clone()));
+        let load = move || {
+            let spec = ActorSpec { entity, name, wasm: &actor.wasm, limits, call_limits };
+            runtime.load(spec, outbound).map_err(|source| HostError::Actor { image: actor.source.clone(), source })
+        };
+        let loaded = tokio::task::spawn_blocking(load).await;
+        let module = loaded.map_err(|error| HostError::Internal { message: error.to_string() })??;
+
+        let entry = RunningActor { claims: Arc::new(verified), module: Arc::new(module), image };
+        let linked = {
+            let mut state = self.inner.state.lock();
+            if !state.release(&public_key) {
+                return Err(HostError::Stopping);
+            }
+            state.actors.insert(public_key.clone(), entry);
+            state.publish(&self.inner.broker);
+            let links = state.links.of_actor(&public_key);
+            links.map(|(key, link)| (key.clone(), link.clone())).collect::<Vec<(LinkKey, Link)>>()
+        };
+        drop(reserved);
+        tracing::info!(actor = %public_key, "actor started");
+        for (key, link) in linked {
+            self.bind_or_log(&key, &link).await;
+        }
+        Ok(())
+    }
+
+    /// Stops an actor: takes its links back from their providers, and waits for its calls. One that doesn't run is no
+    /// error. Its links stay set.
+    pub async fn stop_actor(&self, actor: &str) -> Result<()> {
+        self.inner.running()?;
+        let (stopped, bound) = {
+            let mut state = self.inner.state.lock();
+            let Some(public_key) = state.actor_key(actor) else { return Ok(()) };
+            let links: Vec<_> = state.links.of_actor(&public_key).map(|(k, l)| (k.clone(), l.clone())).collect();
+            let bound: Vec<_> = links
+                .into_iter()
+                .filter_map(|(key, link)| match state.standing(self.inner.broker.policy(), &key, &link) {
+                    Standing::Bindable(bindable) => Some(bindable),
+                    _ => None,
+                })
+                .collect();
+            let stopped = state.actors.remove(&public_key);
+            state.publish(&self.inner.broker);
+            (stopped, bound)
+        };
+        for bindable in bound {
+            self.unbind(&bindable.provider, &bindable.key.actor).await;
+        }
+        if let Some(RunningActor { module, claims, .. }) = stopped {
+            let by = Deadline::after(self.inner.config.limits.timeout);
+            let retire = move || module.retire(by);
+            tokio::task::spawn_blocking(retire).await.map_err(|error| HostError::Internal { message: error.to_string() })?;
+            tracing::info!(actor = %claims.subject(), "actor stopped");
+        }
+        Ok(())
+    }
+
+    /// The public keys of the actors that run.
+    pub async fn actors(&self) -> Result<Vec<String>> {
+        self.inner.running()?;
+        Ok(self.inner.state.lock().actors.keys().cloned().collect())
+    }
+
+    /// Where a running actor came from, its name and its revision. None when it doesn't run.
+    pub async fn get_actor_identity(&self, public_key: &str) -> Result<Option<(Option<String>, String, i32)>> {
+        self.inner.running()?;
+        let state = self.inner.state.lock();
+        Ok(state.actors.get(public_key).map(|actor| {
+            let metadata = actor.claims.metadata();
+            let name = metadata.name.clone().unwrap_or_else(|| "Unnamed".to_owned());
+            (Some(actor.image.clone()), name, metadata.rev.unwrap_or(0))
+        }))
+    }
+}
+
+impl super::state::State {
+    /// The public key of a running actor that is named by it or by where it came from.
+    fn actor_key(&self, name: &str) -> Option<String> {
+        let by_image = || self.actors.iter().find(|(_, actor)| actor.image == name).map(|(key, _)| key.clone());
+        self.actors.contains_key(name).then(|| name.to_owned()).or_else(by_image)
+    }
+}
+
+/// A key that is being started. Dropping it, however that comes about, lets others start it.
+pub(super) struct Reserved<'a> {
+    pub(super) host: &'a Host,
+    pub(super) key: &'a str,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.host.inner.state.lock().release(self.key);
+    }
+}

@@ -1,0 +1,157 @@
+//! What a host is made with. The names are the reference's.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_claims::Trust;
+
+use super::{Host, HostError, Result};
+use crate::control::paths::Place;
+use crate::policy::Authorizer;
+use crate::supervision::RestartPolicy;
+use crate::words::{ActorLimits, CallLimits};
+
+/// Calls that a provider gets at once, if it declares more, and calls it may make at once.
+const PROVIDER_CALLS_MAX: u32 = 128;
+
+/// Makes a [`Host`].
+#[derive(Clone, Default)]
+pub struct HostBuilder {
+    config: Config,
+}
+
+/// How a host was configured.
+#[derive(Clone)]
+pub(super) struct Config {
+    pub(super) namespace: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) authorizer: Option<Arc<dyn Authorizer>>,
+    pub(super) trust: Trust,
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) socket: Option<PathBuf>,
+    pub(super) shim: Option<PathBuf>,
+    pub(super) limits: CallLimits,
+    pub(super) actor_limits: ActorLimits,
+    pub(super) restart: RestartPolicy,
+    pub(super) provider_calls_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            namespace: "default".to_owned(),
+            labels: BTreeMap::new(),
+            authorizer: None,
+            trust: Trust::Any,
+            state_dir: None,
+            socket: None,
+            shim: None,
+            limits: CallLimits::default(),
+            actor_limits: ActorLimits::default(),
+            restart: RestartPolicy::default(),
+            provider_calls_max: PROVIDER_CALLS_MAX,
+        }
+    }
+}
+
+impl HostBuilder {
+    /// The defaults: namespace `default`, any issuer, a time-out of two seconds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Hosts of different namespaces share neither state nor socket.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: &str) -> Self {
+        namespace.clone_into(&mut self.config.namespace);
+        self
+    }
+
+    /// Adds a label. The first writer of a name wins, and those that begin with `hostcore.` are the host's own.
+    #[must_use]
+    pub fn with_label(mut self, name: &str, value: &str) -> Self {
+        self.config.labels.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        self
+    }
+
+    /// Asked on every call and every load, after the claims have passed.
+    #[must_use]
+    pub fn with_authorizer(mut self, authorizer: impl Authorizer + 'static) -> Self {
+        self.config.authorizer = Some(Arc::new(authorizer));
+        self
+    }
+
+    /// Whose signatures are accepted. Any, unless this is called.
+    #[must_use]
+    pub fn with_trust(mut self, trust: Trust) -> Self {
+        self.config.trust = trust;
+        self
+    }
+
+    /// How long a call may take.
+    #[must_use]
+    pub fn with_rpc_timeout(mut self, timeout: Duration) -> Self {
+        self.config.limits.timeout = timeout;
+        self
+    }
+
+    /// Where the host keeps its key, its compiled actors and its providers' data. Unless this is called:
+    /// `COFFERDAM_STATE_DIR`, else a directory of the user's, as `docs/` states.
+    #[must_use]
+    pub fn with_state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.state_dir = Some(dir.into());
+        self
+    }
+
+    /// Opens the operator's socket there. None is opened unless this is called.
+    #[must_use]
+    pub fn with_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.socket = Some(path.into());
+        self
+    }
+
+    /// The program that becomes the shim. Unless this is called: `COFFERDAM_SHIM`, else beside the running program.
+    #[must_use]
+    pub fn with_shim(mut self, path: impl AsRef<Path>) -> Self {
+        self.config.shim = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// What each call may use.
+    #[must_use]
+    pub fn with_call_limits(mut self, limits: CallLimits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// What each actor may use, unless the manifest says otherwise for one.
+    #[must_use]
+    pub fn with_actor_limits(mut self, limits: ActorLimits) -> Self {
+        self.config.actor_limits = limits;
+        self
+    }
+
+    /// How restarts of providers are spaced.
+    #[must_use]
+    pub fn with_restart_policy(mut self, restart: RestartPolicy) -> Self {
+        self.config.restart = restart;
+        self
+    }
+
+    /// The host. Nothing happens before [`Host::start`].
+    pub fn build(self) -> Host {
+        Host::new(self.config)
+    }
+}
+
+impl Config {
+    pub(super) fn state_dir(&self) -> Result<PathBuf> {
+        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let environment: BTreeMap<_, _> = environment.collect();
+        let uid = nix::unistd::geteuid().as_raw();
+        let place = Place { namespace: &self.namespace, environment: &environment, uid };
+        place.state_dir(self.state_dir.as_deref(), None).map_err(HostError::Paths)
+    }
+}

@@ -1,0 +1,208 @@
+//! Why the host did not do what it was asked for.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cofferdam_claims::{ClaimsError, KeyError};
+use thiserror::Error;
+
+use crate::actor::ActorError;
+use crate::control::ErrorReport;
+use crate::control::{ServerError, paths::PathError};
+use crate::manifest::{ManifestError, SourceError};
+use crate::provider::{BindError, ShimNotFound, StartError};
+use crate::words::{Blame, CallError, Denial, LinkKey, Outcome, ProviderKey};
+
+/// Why the host did not do what it was asked for.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// `start` comes first.
+    #[error("Activity cannot be performed, host has not been started")]
+    NotStarted,
+    /// The host has begun to stop.
+    #[error("the host is stopping and starts nothing any more")]
+    Stopping,
+    /// One process or module for each key.
+    #[error("Cannot start already running actor {actor}")]
+    ActorRuns {
+        /// Its public key.
+        actor: String,
+    },
+    /// One process for each key.
+    #[error("Cannot start already running provider {provider}")]
+    ProviderRuns {
+        /// What it is kept under.
+        provider: ProviderKey,
+    },
+    /// The authorizer said no.
+    #[error("Permission denied starting actor. ({actor})")]
+    ActorRefused {
+        /// Its public key.
+        actor: String,
+    },
+    /// Claims, signature, hash or issuer are not acceptable.
+    #[error(transparent)]
+    Claims(ClaimsError),
+    /// A key file could not be used.
+    #[error(transparent)]
+    Key(KeyError),
+    /// The module can't be run.
+    #[error("{image}: {source}")]
+    Actor {
+        /// Where it came from.
+        image: String,
+        /// Why.
+        #[source]
+        source: ActorError,
+    },
+    /// The provider can't be run.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The provider refused a link.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The provider did not answer.
+    #[error("the provider did not answer the link of actor {} for {} within {timeout:?}", key.actor, key.contract_id)]
+    BindTimeout {
+        /// The link.
+        key: LinkKey,
+        /// How long it had.
+        timeout: Duration,
+    },
+    /// The policy refused a link.
+    #[error("actor {} cannot be linked for {}: {denial}", key.actor, key.contract_id)]
+    LinkDenied {
+        /// The link.
+        key: LinkKey,
+        /// Why.
+        denial: Denial,
+    },
+    /// The provider serves something else.
+    #[error("actor {} cannot be linked for {}: the provider serves {serves}", key.actor, key.contract_id)]
+    OtherContract {
+        /// The link.
+        key: LinkKey,
+        /// What the provider's claims say.
+        serves: String,
+    },
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The manifest can't be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The manifest names a file that isn't there.
+    #[error(transparent)]
+    Source(SourceError),
+    /// The manifest names something in a registry.
+    #[error("{reference:?} is no file; references to registries are not supported by this version")]
+    Registry {
+        /// The reference.
+        reference: String,
+    },
+    /// There is no shim.
+    #[error(transparent)]
+    Shim(#[from] ShimNotFound),
+    /// No state directory or socket could be derived.
+    #[error(transparent)]
+    Paths(PathError),
+    /// The operator's socket can't be served.
+    #[error(transparent)]
+    Control(#[from] ServerError),
+    /// Another host has the state directory.
+    #[error("the state directory {} is in use by another host{}", dir.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    StateTaken {
+        /// The directory.
+        dir: PathBuf,
+        /// The other host, if it has said so.
+        pid: Option<u32>,
+    },
+    /// The state directory can't be used.
+    #[error("the state directory {}: {act}: {source}", dir.display())]
+    State {
+        /// The directory.
+        dir: PathBuf,
+        /// What was attempted.
+        act: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The system refused.
+    #[error("{act}: {source}")]
+    System {
+        /// What was attempted.
+        act: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// We are wrong.
+    #[error("internal error: {message}")]
+    Internal {
+        /// What broke.
+        message: String,
+    },
+}
+
+impl HostError {
+    pub(super) fn state(dir: &Path, act: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
+        let dir = dir.to_owned();
+        move |source| Self::State { dir, act, source }
+    }
+
+    pub(super) fn system(act: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { act, source }
+    }
+
+    /// The error as programs read it.
+    pub fn report(&self) -> ErrorReport {
+        match self {
+            Self::Call(error) => return ErrorReport::from(error),
+            Self::Control(error) => return error.report(),
+            _ => {}
+        }
+        let (blame, kind, next) = self.describe();
+        let message = self.to_string();
+        ErrorReport { blame, kind: kind.to_owned(), outcome: Outcome::NotDelivered, message, next }
+    }
+
+    fn describe(&self) -> (Blame, &'static str, String) {
+        let (blame, kind, next) = match self {
+            Self::NotStarted => (Blame::Peer, "not_started", "call `start` first"),
+            Self::Stopping => (Blame::Operator, "host_stopping", "start another host"),
+            Self::ActorRuns { .. } => (Blame::Operator, "actor_running", "stop it first, see `cofferdam ps`"),
+            Self::ProviderRuns { .. } => {
+                (Blame::Operator, "provider_running", "stop it first, or start it under another link name")
+            }
+            Self::ActorRefused { .. } => (Blame::Operator, "actor_refused", "change the authorizer"),
+            Self::Claims(error) => return (Blame::Operator, "claims_refused", error.next_step()),
+            Self::Key(_) => (Blame::Operator, "key_unusable", "check the key file, or move it away"),
+            Self::Actor { source, .. } => (source.blame(), "actor_unusable", "build the actor for waPC, or mend it"),
+            Self::Start(StartError::NotReady { .. }) => {
+                (Blame::Provider, "provider_not_ready", "the provider's own words, in the log, say more")
+            }
+            Self::Start(StartError::Host { .. }) => (Blame::Host, "provider_not_started", "check the host's log"),
+            Self::Bind(_) => (Blame::Operator, "link_rejected", "change the values of the link, and set it again"),
+            Self::BindTimeout { .. } => (Blame::Provider, "link_unanswered", "look at the provider's log"),
+            Self::LinkDenied { .. } => {
+                (Blame::Operator, "link_denied", "sign the actor with the capability, or change the authorizer")
+            }
+            Self::OtherContract { .. } => (Blame::Operator, "link_contract", "link it for the provider's contract"),
+            Self::Manifest(error) => return (Blame::Operator, "bad_manifest", error.next_step().to_owned()),
+            Self::Source(error) => (Blame::Operator, "no_such_file", error.next_step()),
+            Self::Registry { .. } => (Blame::Operator, "registry_unsupported", "download it, and name the file"),
+            Self::Shim(_) => (Blame::Operator, "no_shim", "install `cofferdam-shim` beside `cofferdam`"),
+            Self::Paths(error) => (Blame::Operator, "no_place", error.next_step()),
+            Self::StateTaken { .. } => {
+                (Blame::Operator, "state_taken", "stop that host, or choose another --namespace or --state-dir")
+            }
+            Self::State { .. } => (Blame::Operator, "state_unusable", "check the directory and its permissions"),
+            Self::System { .. } => (Blame::Host, "system_refused", "check the limits of this machine"),
+            Self::Internal { .. } => (Blame::Host, "internal", "report this as a bug of cofferdam"),
+            Self::Call(_) | Self::Control(_) => (Blame::Host, "internal", "report this as a bug of cofferdam"),
+        };
+        (blame, kind, next.to_owned())
+    }
+}

@@ -1,0 +1,274 @@
+//! The composition root: the one place that knows actors, providers, links and the operator, and the only writer of what
+//! the broker reads.
+//!
+//! Everything that changes goes through [`State`] under one short lock that is never held across an await; each change
+//! ends in a new set of routes. What takes long (compiling, starting a process, waiting for a provider's answer) happens
+//! outside of the lock, on a key that was reserved under it.
+
+mod actor;
+mod actors;
+mod builder;
+mod capability;
+mod error;
+mod identity;
+mod linking;
+mod manifest;
+mod operations;
+mod providers;
+mod state;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use cofferdam_claims::{ActorMetadata, Claims, KeyPair, Trust};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+
+pub use actor::Actor;
+pub use builder::HostBuilder;
+pub use capability::NativeCapability;
+pub use error::HostError;
+
+use crate::actor::{ActorRuntime, ActorRuntimeConfig, ArtifactCacheConfig};
+use crate::broker::Broker;
+use crate::control::Server;
+use crate::provider::{self, Spawner, Surroundings};
+use crate::words::{ActorLimits, CallError, Deadline, Outcome};
+use builder::Config;
+use operations::Operator;
+use state::State;
+
+/// Answers of this library.
+pub type Result<T, E = HostError> = std::result::Result<T, E>;
+
+/// Threads that carry calls of [`Host::call_actor`] at once.
+const OUTSIDE_CALLS_MAX: usize = 64;
+
+/// A call that ran into its deadline says so itself, a moment later.
+const LATE_GRACE: Duration = Duration::from_millis(250);
+
+/// A host: runs actors and providers, and brokers every call between them. Cheap to clone; all clones are one host.
+///
+/// ```no_run
+/// use std::collections::HashMap;
+/// use cofferdam_host::{Actor, HostBuilder, NativeCapability, ProviderArchive};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = HostBuilder::new().build();
+/// host.start().await?;
+///
+/// let echo = Actor::from_file("echo.wasm")?;
+/// let actor_id = echo.public_key();
+/// host.start_actor(echo).await?;
+///
+/// let arc = ProviderArchive::try_load_file("httpserver.par.gz")?;
+/// let websrv = NativeCapability::from_archive(&arc, None)?;
+/// let websrv_id = websrv.id();
+/// host.start_native_capability(websrv).await?;
+///
+/// let values = HashMap::from([("PORT".to_string(), "8080".to_string())]);
+/// host.set_link(&actor_id, "wasmcloud:httpserver", None, websrv_id, values).await?;
+/// // GET http://localhost:8080/demo?test=kthxbye
+/// host.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    /// Made by `start`, once.
+    running: OnceLock<Running>,
+    starting: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    broker: Arc<Broker>,
+    outside_calls: Arc<Semaphore>,
+    /// Somebody asked the host to stop, over the operator's socket.
+    stop_wanted: Notify,
+    host_key: OnceLock<KeyPair>,
+}
+
+/// What a started host has.
+struct Running {
+    host_id: String,
+    state_dir: PathBuf,
+    /// Held as long as the host lives: two hosts never share a state directory.
+    _claim: identity::Claim,
+    actors: Arc<ActorRuntime>,
+    surroundings: Surroundings,
+    server: Mutex<Option<Server>>,
+    since: Instant,
+}
+
+impl Host {
+    fn new(config: Config) -> Self {
+        let policy = crate::policy::Policy::new(config.authorizer.clone());
+        let broker = Arc::new(Broker::new(policy, config.limits));
+        let inner = Inner {
+            config,
+            running: OnceLock::new(),
+            starting: tokio::sync::Mutex::default(),
+            state: Mutex::new(State::default()),
+            broker,
+            outside_calls: Arc::new(Semaphore::new(OUTSIDE_CALLS_MAX)),
+            stop_wanted: Notify::new(),
+            host_key: OnceLock::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Takes the state directory, makes the host key at the first start, and opens the operator's socket if one was
+    /// configured. A second call does nothing.
+    pub async fn start(&self) -> Result<()> {
+        let _turn = self.inner.starting.lock().await;
+        if self.inner.running.get().is_some() {
+            return Ok(());
+        }
+        let config = &self.inner.config;
+        let state_dir = config.state_dir()?;
+        let claim = identity::claim(&state_dir)?;
+        let key = identity::host_key(&state_dir)?;
+        let shim = provider::find_shim(
+            config.shim.as_deref(),
+            |name| std::env::var(name).ok(),
+            std::env::current_exe().ok().as_deref(),
+        )?;
+        let cache = ArtifactCacheConfig { dir: state_dir.join("artifacts"), key: identity::artifact_key(&key)? };
+        let actors = ActorRuntime::new(ActorRuntimeConfig { cache: Some(cache) })
+            .map_err(|source| HostError::Actor { image: "the actor runtime".to_owned(), source })?;
+        let spawner = Arc::new(Spawner::start().map_err(HostError::system("starting the thread that starts shims"))?);
+        if matches!(config.trust, Trust::Any) {
+            tracing::warn!(
+                "no trusted issuers are configured: actors and providers signed by ANYONE are accepted; \
+                 name yours by `host.trust` in the manifest or `--trust`"
+            );
+        }
+        let host_id = key.public_key();
+        let _ = self.inner.host_key.set(key);
+        let running = Running {
+            host_id,
+            state_dir,
+            _claim: claim,
+            actors: Arc::new(actors),
+            surroundings: Surroundings { shim, spawner, inbound: self.inner.broker.clone() },
+            server: Mutex::new(None),
+            since: Instant::now(),
+        };
+        let _ = self.inner.running.set(running);
+        self.inner.state.lock().open(&self.inner.broker);
+        self.serve_operator().await
+    }
+
+    async fn serve_operator(&self) -> Result<()> {
+        let Some(path) = &self.inner.config.socket else { return Ok(()) };
+        let server = Server::start(path, Arc::new(Operator::new(self))).await?;
+        *self.inner.running()?.server.lock() = Some(server);
+        Ok(())
+    }
+
+    /// Refuses new calls, drains every provider, waits for actors, and closes the operator's socket. A host does not
+    /// start again.
+    pub async fn stop(&self) {
+        let Some(running) = self.inner.running.get() else { return };
+        self.inner.broker.refuse_new_calls();
+        let (actors, providers) = self.inner.state.lock().close(&self.inner.broker);
+        let draining: Vec<_> = providers
+            .into_iter()
+            .map(|provider| tokio::spawn(async move { provider.stop().await }))
+            .collect();
+        for drained in draining {
+            // A panic of the task is in the log already; the process dies with its handle.
+            let _ = drained.await;
+        }
+        let by = Deadline::after(self.inner.config.limits.timeout);
+        let retire = move || actors.iter().map(|actor| actor.retire(by)).sum::<u32>();
+        let left = tokio::task::spawn_blocking(retire).await.unwrap_or(0);
+        if left > 0 {
+            tracing::warn!(calls = left, "calls of actors did not end in time");
+        }
+        let server = running.server.lock().take();
+        if let Some(server) = server {
+            server.stop().await;
+        }
+    }
+
+    /// Waits until somebody asks the host to stop over the operator's socket.
+    pub async fn stop_wanted(&self) {
+        self.inner.stop_wanted.notified().await;
+    }
+
+    /// The host's public key: 56 characters that begin with N. Empty before the first `start`.
+    pub fn id(&self) -> String {
+        self.inner.running.get().map(|running| running.host_id.clone()).unwrap_or_default()
+    }
+
+    /// The labels, those of the core among them.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        self.inner.state.lock().labels(&self.inner.config.labels)
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.inner.config.namespace
+    }
+
+    /// The claims of all running actors.
+    pub async fn actor_claims(&self) -> Result<Vec<Claims<ActorMetadata>>> {
+        self.inner.running()?;
+        Ok(self.inner.state.lock().actors.values().map(|actor| actor.claims.claims().clone()).collect())
+    }
+
+    /// Calls an actor, by public key or call alias, in the host's own name. Takes at most the configured time-out.
+    pub async fn call_actor(&self, actor: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>> {
+        let timeout = self.inner.config.limits.timeout;
+        Ok(self.inner.call_actor(actor, operation, payload.to_owned(), timeout).await?)
+    }
+}
+
+impl Inner {
+    fn running(&self) -> Result<&Running> {
+        self.running.get().ok_or(HostError::NotStarted)
+    }
+
+    fn actor_limits(&self) -> ActorLimits {
+        self.config.actor_limits
+    }
+
+    /// On a thread of its own: guests and the providers they call may block.
+    async fn call_actor(
+        &self,
+        actor: &str,
+        operation: &str,
+        payload: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, CallError> {
+        let deadline = Deadline::after(timeout);
+        let late = |outcome| CallError::DeadlineExceeded {
+            target: format!("actor {actor}"),
+            operation: operation.to_owned(),
+            waited: timeout,
+            outcome,
+        };
+        if self.running.get().is_none() {
+            return Err(CallError::HostNotStarted);
+        }
+        let acquire = tokio::time::timeout(timeout, self.outside_calls.clone().acquire_owned());
+        let Ok(Ok(permit)) = acquire.await else { return Err(late(Outcome::NotDelivered)) };
+        let (broker, actor_name, operation_name) = (self.broker.clone(), actor.to_owned(), operation.to_owned());
+        let call = tokio::task::spawn_blocking(move || {
+            // The thread counts until it is free, whether or not its caller still waits.
+            let _permit = permit;
+            broker.call_actor(&actor_name, &operation_name, &payload, deadline)
+        });
+        match tokio::time::timeout(deadline.remaining() + LATE_GRACE, call).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(CallError::Internal { message: format!("the thread of the call failed: {error}") }),
+            Err(_) => Err(late(Outcome::Unknown)),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Starting and stopping providers.
+
+use std::collections::BTreeSet;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::actors::Reserved;
+use super::state::RunningProvider;
+use super::{Host, HostError, NativeCapability, Result};
+use crate::extras;
+use crate::provider::{Provider, ProviderSpec, SealedLibrary};
+use crate::supervision::Timing;
+use crate::words::{ProviderKey, WasmCloudEntity};
+
+impl Host {
+    /// Starts a provider in a process of its own and waits until it takes calls: checks its claims against what this host
+    /// trusts, loads exactly the library that passed, and binds the links that are set.
+    pub async fn start_native_capability(&self, capability: NativeCapability) -> Result<()> {
+        let running = self.inner.running()?;
+        let (verified, library) = capability.verify(&self.inner.config.trust)?;
+        let (key, contract_id) = (capability.key(), verified.metadata().capid.clone());
+        let name = key.to_string();
+        let taken = HostError::ProviderRuns { provider: key.clone() };
+        self.inner.state.lock().reserve(&name, taken)?;
+        let reserved = Reserved { host: self, key: &name };
+
+        let library = SealedLibrary::new(library).map_err(HostError::system("copying the library to sealed memory"))?;
+        let spec = ProviderSpec {
+            entity: WasmCloudEntity::Capability {
+                id: key.id.clone(),
+                contract_id: contract_id.clone(),
+                link_name: key.link_name.clone(),
+            },
+            library,
+            state_dir: self.provider_state_dir(&key)?,
+            calls_max: self.inner.config.provider_calls_max,
+            limits: self.inner.config.limits,
+            timing: Timing { restart: self.inner.config.restart, ..Timing::default() },
+            key: key.clone(),
+        };
+        let bindings = self.inner.state.lock().bindings_of(self.inner.broker.policy(), &key, &contract_id);
+        let told: BTreeSet<String> = bindings.iter().map(|(actor, _)| actor.clone()).collect();
+        let provider = Arc::new(Provider::start(spec, bindings, running.surroundings.clone()).await?);
+
+        let entry = RunningProvider {
+            claims: Arc::new(verified),
+            provider: provider.clone(),
+            image: capability.source.clone(),
+        };
+        let missed = {
+            let mut state = self.inner.state.lock();
+            if state.release(&name) {
+                state.providers.insert(key.clone(), entry);
+                state.publish(&self.inner.broker);
+                let links = state.links.of_provider(&key).filter(|(link, _)| !told.contains(&link.actor));
+                Some(links.map(|(key, link)| (key.clone(), link.clone())).collect::<Vec<_>>())
+            } else {
+                None
+            }
+        };
+        drop(reserved);
+        let Some(missed) = missed else {
+            provider.stop().await;
+            return Err(HostError::Stopping);
+        };
+        tracing::info!(provider = %key, contract = %contract_id, "provider started");
+        // Links that were set, and actors that were started, while the provider was.
+        for (key, link) in missed {
+            self.bind_or_log(&key, &link).await;
+        }
+        Ok(())
+    }
+
+    /// Drains a provider and ends its process. One that doesn't run is no error. Its links stay set.
+    pub async fn stop_provider(&self, provider: &str, contract_id: &str, link_name: Option<String>) -> Result<()> {
+        self.inner.running()?;
+        let stopped = {
+            let mut state = self.inner.state.lock();
+            let key = state.provider_key(provider, contract_id, link_name.as_deref());
+            let stopped = key.and_then(|key| state.providers.remove(&key));
+            // Calls find the gate draining, not the provider gone, until it is.
+            state.publish(&self.inner.broker);
+            stopped
+        };
+        if let Some(stopped) = stopped {
+            stopped.provider.stop().await;
+            tracing::info!(provider = %stopped.provider.key(), "provider stopped");
+        }
+        Ok(())
+    }
+
+    /// Public key, contract and link name of the providers that run, the built-in one among them.
+    pub async fn providers(&self) -> Result<Vec<(String, String, String)>> {
+        self.inner.running()?;
+        let built_in = extras::key();
+        let built_in = (built_in.id, extras::CONTRACT_ID.to_owned(), built_in.link_name);
+        let state = self.inner.state.lock();
+        let started = state.providers.iter().map(|(key, running)| {
+            (key.id.clone(), running.claims.metadata().capid.clone(), key.link_name.clone())
+        });
+        Ok(std::iter::once(built_in).chain(started).collect())
+    }
+
+    /// Where a running provider came from, its name and its revision. None when it doesn't run.
+    pub async fn get_provider_identity(
+        &self,
+        public_key: &str,
+        link_name: &str,
+    ) -> Result<Option<(Option<String>, String, i32)>> {
+        self.inner.running()?;
+        let key = ProviderKey::new(public_key, Some(link_name));
+        let state = self.inner.state.lock();
+        Ok(state.providers.get(&key).map(|running| {
+            let metadata = running.claims.metadata();
+            let name = metadata.name.clone().unwrap_or_else(|| "Unnamed".to_owned());
+            (Some(running.image.clone()), name, metadata.rev.unwrap_or(0))
+        }))
+    }
+
+    /// Each provider has a directory of its own, named by what no other provider can choose.
+    fn provider_state_dir(&self, key: &ProviderKey) -> Result<PathBuf> {
+        let link: String = key
+            .link_name
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+                other => format!("%{other:02x}"),
+            })
+            .collect();
+        let dir = self.inner.running()?.state_dir.join("providers").join(&key.id).join(link);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(HostError::state(&dir, "making a provider's directory"))?;
+        Ok(dir)
+    }
+}
+
+impl super::state::State {
+    /// The key of a running provider that is named by its public key or by where it came from.
+    fn provider_key(&self, name: &str, contract_id: &str, link_name: Option<&str>) -> Option<ProviderKey> {
+        let wanted = ProviderKey::new(name, link_name);
+        let matches = |key: &ProviderKey, running: &RunningProvider| {
+            key.link_name == wanted.link_name
+                && (key.id == wanted.id || running.image == name)
+                && running.claims.metadata().capid == contract_id
+        };
+        self.providers.iter().find(|(key, running)| matches(key, running)).map(|(key, _)| key.clone())
+    }
+}

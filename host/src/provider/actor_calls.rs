@@ -1,0 +1,38 @@
+//! The answering end of `up`: calls of a provider to actors, on threads that carry guest code.
+
+use std::sync::Arc;
+
+use cofferdam_channel::protocol::call::Fault;
+use cofferdam_channel::{Incoming, Service};
+
+use crate::words::{ActorCall, CallError, Inbound, WasmCloudEntity};
+
+/// Brokers the calls of one provider.
+pub(super) struct ActorCalls {
+    pub(super) origin: WasmCloudEntity,
+    pub(super) inbound: Arc<dyn Inbound>,
+}
+
+impl Service for ActorCalls {
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
+        let Incoming { actor, operation, payload, deadline, .. } = *call;
+        let call = ActorCall { actor, operation, payload, deadline };
+        self.inbound.provider_call(&self.origin, &call, answer).map_err(|error| {
+            answer.clear();
+            answer.extend_from_slice(error.to_string().as_bytes());
+            fault(&error)
+        })
+    }
+}
+
+/// What a provider is told. It decides by this and not by the words.
+fn fault(error: &CallError) -> Fault {
+    match error {
+        CallError::Denied(_) => Fault::Denied,
+        CallError::DeadlineExceeded { .. } => Fault::Late,
+        CallError::NoSuchActor { .. } | CallError::Overloaded { .. } | CallError::HostStopping => Fault::Unavailable,
+        CallError::TooDeep { .. } | CallError::PayloadTooLarge { .. } | CallError::Unsendable { .. } => Fault::Invalid,
+        CallError::Internal { .. } => Fault::Internal,
+        _ => Fault::Failed,
+    }
+}

@@ -1,0 +1,305 @@
+//! One process of a provider: from its spawn to its end.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_channel::protocol::HostHello;
+use cofferdam_channel::protocol::control::{Dir, HostMessage, Refusal, ShimMessage, Want};
+use cofferdam_channel::protocol::limits::CALLS_MAX;
+use cofferdam_channel::socket::{self, Broken, ClientConfig, ServerConfig, SocketClient, SocketServer};
+use cofferdam_channel::{Client, Deadline};
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::actor_calls::ActorCalls;
+use super::control::{self, Receiver};
+use super::exit::{self, Exit};
+use super::greeting::{self, Delivery};
+use super::spawner::{self, Spawned};
+use super::{ProviderSpec, Surroundings, grants, output};
+use crate::supervision::Generation;
+
+/// What a process that died has closed, the kernel closes a moment before it tells that the process ended.
+const EXIT_AFTER_EOF: Duration = Duration::from_millis(500);
+
+/// Requests of a provider that the host works on at once.
+const ASKS_MAX: usize = 16;
+
+/// The name under which a provider finds the directory of its own.
+const STATE_DIR_NAME: &str = "state";
+
+/// One process of a provider. Dropping it kills the process and reaps it.
+pub(super) struct Process {
+    child: Child,
+    control: Arc<UnixStream>,
+    outbox: Outbox,
+    receiver: Receiver,
+    /// The end on which calls are going to be made, until it is known how many at once.
+    down: Option<StdStream>,
+    client: Option<Arc<SocketClient>>,
+    server: Arc<SocketServer>,
+    broken: mpsc::Receiver<String>,
+    broken_to: mpsc::Sender<String>,
+    asks: Arc<Semaphore>,
+    payload_bytes_max: u32,
+}
+
+/// What a process did.
+pub(super) enum Happened {
+    Said(ShimMessage),
+    Exited(Exit),
+    Broke(String),
+}
+
+/// What waits to be sent on the control socket, with its descriptor.
+type Outbox = mpsc::Sender<(HostMessage, Option<OwnedFd>)>;
+
+/// Messages that may wait: each link may be bound again at once.
+const OUTBOX_MAX: usize = 8192;
+
+struct Child {
+    pid: u32,
+    /// None once the process is left to whoever reaps it.
+    pidfd: Option<AsyncFd<OwnedFd>>,
+    reaped: bool,
+}
+
+impl Process {
+    /// Starts a process, greets it and tells it what to load. The error says what happened, for people.
+    pub(super) async fn launch(
+        spec: &ProviderSpec,
+        surroundings: &Surroundings,
+        generation: Generation,
+    ) -> Result<Self, String> {
+        let system = |act: &'static str| move |error: io::Error| format!("{act}: {error}");
+        let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
+        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into()).await;
+        let Spawned { pid, pidfd, stdout, stderr } =
+            spawned.map_err(|error| format!("starting {}: {error}", surroundings.shim.display()))?;
+        let pidfd = exit::watch(pidfd).map_err(system("watching its process"))?;
+        let mut child = Child { pid, pidfd: Some(pidfd), reaped: false };
+        tokio::spawn(output::drain(stdout.into(), "stdout", spec.key.clone(), pid));
+        tokio::spawn(output::drain(stderr.into(), "stderr", spec.key.clone(), pid));
+
+        let (down, down_theirs) = socket::pair().map_err(system("making its socket for calls"))?;
+        let (up, up_theirs) = socket::pair().map_err(system("making its socket for calls to actors"))?;
+        let (broken_to, broken) = mpsc::channel(4);
+        let server = start_server(spec, surroundings, up, broken_to.clone())
+            .map_err(system("serving its calls to actors"))?;
+
+        let delivery = Delivery {
+            generation,
+            rules: rules(spec),
+            dirs: dirs(spec),
+            library: &spec.library,
+            down: down_theirs,
+            up: up_theirs,
+        };
+        ours.set_nonblocking(true).map_err(system("preparing its control socket"))?;
+        let mut stream = UnixStream::from_std(ours).map_err(system("preparing its control socket"))?;
+        if let Err(error) = greeting::greet(&mut stream, delivery).await {
+            return Err(match child.exit_soon().await {
+                Some(exit) => format!("its process {exit} before it was greeted"),
+                None => format!("greeting its process failed: {error}"),
+            });
+        }
+        let control = Arc::new(stream);
+        let (outbox, waiting) = mpsc::channel(OUTBOX_MAX);
+        tokio::spawn(send_all(control.clone(), waiting, broken_to.clone()));
+        Ok(Self {
+            child,
+            control,
+            outbox,
+            receiver: Receiver::new(),
+            down: Some(down),
+            client: None,
+            server,
+            broken,
+            broken_to,
+            asks: Arc::new(Semaphore::new(ASKS_MAX)),
+            payload_bytes_max: spec.limits.payload_bytes_max,
+        })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.pid
+    }
+
+    /// Waits for the next thing it does. May be dropped and called again.
+    pub(super) async fn next(&mut self) -> Happened {
+        let Self { child, control, receiver, broken, .. } = self;
+        let why = tokio::select! {
+            exit = child.exit() => return Happened::Exited(exit),
+            received = receiver.receive(control) => match received {
+                Ok(message) => return Happened::Said(message),
+                Err(error) => error.to_string(),
+            },
+            Some(why) = broken.recv() => why,
+        };
+        // Most often it died: then that is the cause, and the closed socket is only its shadow.
+        match child.exit_soon().await {
+            Some(exit) => Happened::Exited(exit),
+            None => Happened::Broke(why),
+        }
+    }
+
+    /// It takes this many calls at once: makes the client for them.
+    pub(super) fn loaded(&mut self, concurrency: u32) -> Result<Arc<SocketClient>, String> {
+        let stream = self.down.take().ok_or("it said twice that it was loaded")?;
+        let config = ClientConfig {
+            in_flight_max: concurrency.min(CALLS_MAX) as usize,
+            payload_bytes_max: self.payload_bytes_max,
+        };
+        let client = SocketClient::new(stream, config, tell(self.broken_to.clone()))
+            .map_err(|error| format!("preparing its socket for calls: {error}"))?;
+        Ok(self.client.insert(Arc::new(client)).clone())
+    }
+
+    pub(super) fn calls_in_flight(&self) -> usize {
+        self.client.as_ref().map_or(0, |client| client.in_flight())
+    }
+
+    /// Sends in order, beside everything else: the loop that hears the process never waits for it to read.
+    pub(super) fn send(&self, message: HostMessage) {
+        if self.outbox.try_send((message, None)).is_err() {
+            // It is full, so the process doesn't read, or the sender found the socket closed and has told so.
+            let _ = self.broken_to.try_send("the shim does not read its control socket".to_owned());
+        }
+    }
+
+    /// Opens what the provider asks for, beside everything else, and hands it over.
+    pub(super) fn answer(&self, request: u64, want: Want) {
+        let (outbox, asks) = (self.outbox.clone(), self.asks.clone());
+        tokio::spawn(async move {
+            let Ok(_turn) = asks.acquire().await else { return };
+            let granted = tokio::task::spawn_blocking(move || grants::grant(&want)).await;
+            let granted = granted.unwrap_or_else(|error| {
+                Err((Refusal::Failed, error.to_string()))
+            });
+            let answer = match granted {
+                Ok(granted) => (HostMessage::Granted { request }, Some(granted)),
+                Err((refusal, reason)) => (HostMessage::Refused { request, refusal, reason }, None),
+            };
+            // A process that is gone needs no answer.
+            let _ = outbox.send(answer).await;
+        });
+    }
+
+    /// Nothing more comes from the host: a shim that has drained ends by itself.
+    pub(super) fn say_goodbye(&self) {
+        // The other end may be gone already.
+        let _ = shutdown(self.control.as_raw_fd(), Shutdown::Write);
+    }
+
+    /// Ends every call in flight, in both directions.
+    pub(super) fn fail_calls(&self, cause: &str) {
+        self.server.shut_down();
+        if let Some(client) = &self.client {
+            client.close(cause);
+        }
+    }
+
+    pub(super) fn kill(&self) {
+        self.child.kill();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.fail_calls("its process was ended by the host");
+    }
+}
+
+/// Sends what waits, one after the other, until the process has gone.
+async fn send_all(
+    stream: Arc<UnixStream>,
+    mut waiting: mpsc::Receiver<(HostMessage, Option<OwnedFd>)>,
+    broken_to: mpsc::Sender<String>,
+) {
+    while let Some((message, descriptor)) = waiting.recv().await {
+        let descriptors: Vec<_> = descriptor.iter().map(AsFd::as_fd).collect();
+        if let Err(error) = control::send(&stream, &message, &descriptors).await {
+            let _ = broken_to.try_send(error.to_string());
+            return;
+        }
+    }
+}
+
+impl Child {
+    async fn exit(&mut self) -> Exit {
+        let exit = match &self.pidfd {
+            Some(pidfd) => exit::wait(pidfd).await,
+            None => Exit::Unknown,
+        };
+        self.reaped = true;
+        exit
+    }
+
+    async fn exit_soon(&mut self) -> Option<Exit> {
+        tokio::time::timeout(EXIT_AFTER_EOF, self.exit()).await.ok()
+    }
+
+    fn kill(&self) {
+        if let Some(pidfd) = &self.pidfd {
+            spawner::kill(pidfd.get_ref());
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
+        self.kill();
+        // Without a runtime the host itself is ending, and whoever started it reaps.
+        if let (Some(pidfd), Ok(runtime)) = (self.pidfd.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { exit::wait(&pidfd).await });
+        }
+    }
+}
+
+fn rules(spec: &ProviderSpec) -> HostHello {
+    HostHello {
+        payload_bytes_max: spec.limits.payload_bytes_max,
+        calls_max: spec.calls_max,
+        actor_calls_max: spec.calls_max,
+    }
+}
+
+fn dirs(spec: &ProviderSpec) -> Vec<Dir> {
+    let path = spec.state_dir.to_string_lossy().into_owned();
+    vec![Dir { name: STATE_DIR_NAME.to_owned(), path, writable: true }]
+}
+
+fn start_server(
+    spec: &ProviderSpec,
+    surroundings: &Surroundings,
+    up: StdStream,
+    broken_to: mpsc::Sender<String>,
+) -> io::Result<Arc<SocketServer>> {
+    let service = ActorCalls { origin: spec.entity.clone(), inbound: surroundings.inbound.clone() };
+    let config = ServerConfig {
+        running_max: spec.calls_max as usize,
+        payload_bytes_max: spec.limits.payload_bytes_max,
+        name: "actor-call".to_owned(),
+    };
+    SocketServer::start(up, Arc::new(service), config, tell(broken_to))
+}
+
+fn tell(broken_to: mpsc::Sender<String>) -> socket::OnBroken {
+    Box::new(move |broken: &Broken| {
+        // A full queue means that it is known already.
+        let _ = broken_to.try_send(broken.to_string());
+    })
+}
+
+/// The moment as the runtime's timer takes it.
+pub(super) fn instant(deadline: Deadline) -> tokio::time::Instant {
+    tokio::time::Instant::now() + deadline.remaining()
+}

@@ -1,0 +1,237 @@
+//! Providers: each in a process of its own, started, greeted, loaded, watched and started again.
+//!
+//! ```text
+//!  Provider (handle) --commands--> runner (one task for each provider; performs what supervision decides)
+//!     |                              |  spawns by `spawner`, greets by `greeting`, talks by `control`
+//!     |  ProviderGate (Callee) <-----+  opens and closes
+//!     v                              |
+//!  callers' threads ==down==> shim ==up==> `actor_calls` -> Inbound
+//! ```
+//! Everything that comes from a shim is a claim of a process that may be hostile. This module knows neither claims nor
+//! links: it is told which library to run, whom to bind, and where calls to actors go.
+//!
+//! Start reading at `runner.rs`.
+
+mod actor_calls;
+mod control;
+mod exit;
+mod gate;
+mod generation;
+mod grants;
+mod greeting;
+mod library;
+mod output;
+mod runner;
+mod shim;
+mod spawner;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use exit::Exit;
+pub use gate::ProviderGate;
+pub use library::SealedLibrary;
+pub use shim::{ShimNotFound, find_shim};
+pub use spawner::Spawner;
+
+use crate::supervision::{Generation, Timing};
+use crate::words::{CallLimits, Callee, Inbound, ProviderKey, WasmCloudEntity};
+
+/// How many commands may wait for a runner: about one for each link, and links are set one at a time.
+const COMMANDS_MAX: usize = 1024;
+
+/// A provider to run. Whoever makes this has verified the library.
+pub struct ProviderSpec {
+    /// What it is kept under.
+    pub key: ProviderKey,
+    /// Who it is, as the origin of calls to actors.
+    pub entity: WasmCloudEntity,
+    /// The verified bytes.
+    pub library: SealedLibrary,
+    /// A directory of its own that survives its restarts.
+    pub state_dir: PathBuf,
+    /// Calls at once, if it declares more.
+    pub calls_max: u32,
+    /// The bounds of a call.
+    pub limits: CallLimits,
+    /// The time-outs of its life.
+    pub timing: Timing,
+}
+
+/// What every provider of a host needs of it.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The program that becomes the shim.
+    pub shim: PathBuf,
+    /// The thread that starts processes.
+    pub spawner: Arc<Spawner>,
+    /// Where calls to actors go.
+    pub inbound: Arc<dyn Inbound>,
+}
+
+/// A supervised provider. Dropping it kills the process.
+pub struct Provider {
+    key: ProviderKey,
+    gate: Arc<ProviderGate>,
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<Status>,
+}
+
+/// What is known about a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Its state, as a word.
+    pub state: &'static str,
+    /// Which start this is; 0 before the first.
+    pub generation: Generation,
+    /// The process, while there is one.
+    pub pid: Option<u32>,
+    /// How many times it was started again.
+    pub restarts: u64,
+    /// How its last process ended.
+    pub last_exit: Option<String>,
+    /// The provider's own name and version, by its own word.
+    pub name: String,
+    /// The links that were bound, with the provider's reason where it rejected one.
+    pub bindings: BTreeMap<String, Binding>,
+}
+
+/// What became of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// The provider has not answered yet.
+    Pending,
+    /// It accepted.
+    Accepted,
+    /// It refused, or did not answer, for this reason.
+    Rejected(String),
+}
+
+/// Settings of a link, with those the host adds.
+pub type Settings = Arc<BTreeMap<String, String>>;
+
+/// What the handle tells the runner.
+enum Command {
+    Bind { actor: String, settings: Settings, done: oneshot::Sender<Result<(), BindError>> },
+    Unbind { actor: String, done: oneshot::Sender<()> },
+    Stop { done: oneshot::Sender<()> },
+}
+
+/// Why a link was not bound.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BindError {
+    /// The provider refused.
+    #[error("provider {provider} rejected the link of actor {actor}: {reason}")]
+    Rejected {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+        /// The provider's words.
+        reason: String,
+    },
+    /// The provider ended before it answered. The link is bound when it is back.
+    #[error("provider {provider} ended while it was being linked to actor {actor}")]
+    Ended {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+    },
+}
+
+/// Why a provider was not started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Its process ended, or did not become ready. It is not tried again.
+    #[error("provider {provider} could not be started: {reason}")]
+    NotReady {
+        /// Which provider.
+        provider: ProviderKey,
+        /// What happened.
+        reason: String,
+    },
+    /// Something of the host was missing.
+    #[error("provider {provider} could not be started: {act}: {source}")]
+    Host {
+        /// Which provider.
+        provider: ProviderKey,
+        /// What was attempted.
+        act: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Provider {
+    /// Starts a provider and waits until it takes calls. One that can't be started the first time is not kept.
+    pub async fn start(
+        spec: ProviderSpec,
+        bindings: Vec<(String, Settings)>,
+        surroundings: Surroundings,
+    ) -> Result<Self, StartError> {
+        let key = spec.key.clone();
+        let gate = Arc::new(ProviderGate::new(key.clone()));
+        let (commands, received) = mpsc::channel(COMMANDS_MAX);
+        let (status_to, status) = watch::channel(Status { state: "stopped", ..Status::default() });
+        let runner = runner::Runner::new(spec, bindings, surroundings, gate.clone(), status_to)?;
+        let (ready_to, ready) = oneshot::channel();
+        tokio::spawn(runner.run(received, ready_to));
+        let ready = ready.await.unwrap_or_else(|_| Err("its supervisor ended".to_owned()));
+        ready.map_err(|reason| StartError::NotReady { provider: key.clone(), reason })?;
+        Ok(Self { key, gate, commands, status })
+    }
+
+    /// What answers its calls. Outlives restarts.
+    pub fn callee(&self) -> Arc<dyn Callee> {
+        self.gate.clone()
+    }
+
+    /// What it is kept under.
+    pub fn key(&self) -> &ProviderKey {
+        &self.key
+    }
+
+    /// What is known about it now.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Changes of the status, as they come.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Links an actor and waits for the provider's answer. While the provider is being restarted, the answer comes with
+    /// the new process. Bound again on every start from now on, whatever the answer.
+    pub async fn bind(&self, actor: &str, settings: Settings) -> Result<(), BindError> {
+        let (done, answer) = oneshot::channel();
+        let actor = actor.to_owned();
+        let ended = BindError::Ended { provider: self.key.clone(), actor: actor.clone() };
+        if self.commands.send(Command::Bind { actor, settings, done }).await.is_err() {
+            return Err(ended);
+        }
+        answer.await.unwrap_or(Err(ended))
+    }
+
+    /// Takes the link back and waits until the provider knows, or is gone.
+    pub async fn unbind(&self, actor: &str) {
+        let (done, answer) = oneshot::channel();
+        if self.commands.send(Command::Unbind { actor: actor.to_owned(), done }).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    /// Drains it and waits for the end of its process.
+    pub async fn stop(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.commands.send(Command::Stop { done }).await.is_ok() {
+            let _ = ended.await;
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What a provider's process writes to its standard streams: always read, so that it never blocks, and bounded before it
+//! reaches the log. Control characters are escaped: it may try to paint the operator's terminal.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+
+use crate::words::ProviderKey;
+
+/// What is longer is cut, and the rest of the line dropped.
+const LINE_BYTES_MAX: usize = 4 << 10;
+/// Lines that reach the log in one period; what is beyond is dropped and counted.
+const LINES_MAX: u32 = 200;
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Reads one stream until its end.
+pub(super) async fn drain(stream: OwnedFd, name: &'static str, provider: ProviderKey, pid: u32) {
+    let Ok(mut pipe) = Receiver::from_owned_fd(stream) else { return };
+    let mut lines = Lines::default();
+    let mut chunk = vec![0; 16 << 10];
+    let write = |line: &str, dropped: u64| {
+        tracing::info!(target: "cofferdam::provider", %provider, pid, stream = name, dropped, "{line}");
+    };
+    loop {
+        match pipe.read(&mut chunk).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => lines.feed(&chunk[..read], Instant::now(), write),
+        }
+    }
+    lines.finish(Instant::now(), write);
+}
+
+/// Cuts bytes into bounded lines, and lets through as many as the log may take.
+#[derive(Default)]
+struct Lines {
+    line: Vec<u8>,
+    limiter: Limiter,
+}
+
+/// Lets through so many lines in a period, and counts the others.
+#[derive(Default)]
+pub(super) struct Limiter {
+    period: Option<(Instant, u32)>,
+    dropped: u64,
+}
+
+impl Limiter {
+    /// How many were dropped before this one, or None to drop it, too.
+    pub(super) fn admit(&mut self, now: Instant) -> Option<u64> {
+        let count = match &mut self.period {
+            Some((began, count)) if now.duration_since(*began) < PERIOD => {
+                *count += 1;
+                *count
+            }
+            period => {
+                *period = Some((now, 1));
+                1
+            }
+        };
+        if count > LINES_MAX {
+            self.dropped += 1;
+            return None;
+        }
+        Some(std::mem::take(&mut self.dropped))
+    }
+}
+
+impl Lines {
+    fn feed(&mut self, bytes: &[u8], now: Instant, mut write: impl FnMut(&str, u64)) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ended) = match part.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (part, false),
+            };
+            let room = LINE_BYTES_MAX - self.line.len();
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            if ended {
+                self.end_line(now, &mut write);
+            }
+        }
+    }
+
+    fn finish(mut self, now: Instant, mut write: impl FnMut(&str, u64)) {
+        if !self.line.is_empty() {
+            self.end_line(now, &mut write);
+        }
+        if self.limiter.dropped > 0 {
+            write("(lines were dropped)", self.limiter.dropped);
+        }
+    }
+
+    fn end_line(&mut self, now: Instant, write: &mut impl FnMut(&str, u64)) {
+        let text = printable(&String::from_utf8_lossy(&self.line));
+        self.line.clear();
+        if let Some(dropped) = self.limiter.admit(now) {
+            write(&text, dropped);
+        }
+    }
+}
+
+/// Foreign text without control characters.
+pub(super) fn printable(text: &str) -> String {
+    let escape = |character: char| -> String {
+        match character {
+            '\t' => "\t".to_owned(),
+            _ if character.is_control() => character.escape_default().to_string(),
+            _ => character.to_string(),
+        }
+    };
+    if text.chars().any(char::is_control) { text.chars().map(escape).collect() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(pieces: &[&[u8]]) -> Vec<(String, u64)> {
+        let (mut lines, mut out, now) = (Lines::default(), Vec::new(), Instant::now());
+        for piece in pieces {
+            lines.feed(piece, now, |line, dropped| out.push((line.to_owned(), dropped)));
+        }
+        lines.finish(now, |line, dropped| out.push((line.to_owned(), dropped)));
+        out
+    }
+
+    #[test]
+    fn lines_are_joined_cut_and_escaped() {
+        let line = |text: &str| (text.to_owned(), 0);
+        assert_eq!(feed(&[b"one\ntw", b"o\n", b"three"]), [line("one"), line("two"), line("three")]);
+        assert_eq!(feed(&[b"\x1b[2J\xff\n"]), [line("\\u{1b}[2J\u{fffd}")]);
+        let long = vec![b'x'; 3 * LINE_BYTES_MAX];
+        assert_eq!(feed(&[&long, &long, b"\nnext\n"]), [line(&"x".repeat(LINE_BYTES_MAX)), line("next")]);
+    }
+
+    #[test]
+    fn a_flood_is_dropped_and_counted() {
+        let out = feed(&[&b"flood\n".repeat(1_000)]);
+        assert_eq!(out.len(), LINES_MAX as usize + 1);
+        assert_eq!(out.last(), Some(&("(lines were dropped)".to_owned(), 800)));
+    }
+}

@@ -1,0 +1,415 @@
+//! The one task that owns a provider: performs what [`crate::supervision`] decides, and binds its links on every start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cofferdam_channel::protocol::control::{HostMessage, Setting, ShimMessage};
+use cofferdam_channel::socket::SocketClient;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::gate::{Passage, ProviderGate};
+use super::generation::{Happened, Process, instant};
+use super::output::{Limiter, printable};
+use super::{BindError, Binding, Command, ProviderSpec, Settings, StartError, Status, Surroundings};
+use crate::supervision::{Effect, Event, Generation, State, Supervision};
+use crate::words::Deadline;
+
+/// After the provider has drained, answers may still be on their way.
+const LAST_ANSWERS: Duration = Duration::from_millis(5);
+
+type Launching = Pin<Box<dyn Future<Output = Result<Process, String>> + Send>>;
+type Done<T> = oneshot::Sender<T>;
+
+/// Owns a provider.
+pub(super) struct Runner {
+    spec: Arc<ProviderSpec>,
+    surroundings: Surroundings,
+    gate: Arc<ProviderGate>,
+    status: watch::Sender<Status>,
+    supervision: Supervision,
+    launching: Option<Launching>,
+    process: Option<Process>,
+    client: Option<Arc<SocketClient>>,
+    links: BTreeMap<String, BoundLink>,
+    /// What the process owes an answer to.
+    awaited: HashMap<u64, Awaited>,
+    last_request: u64,
+    /// Why the present or last process ended, for people.
+    cause: String,
+    ready: Option<Done<Result<(), String>>>,
+    stopped: Vec<Done<()>>,
+    log: Limiter,
+}
+
+struct BoundLink {
+    settings: Settings,
+    binding: Binding,
+    waiter: Option<Done<Result<(), BindError>>>,
+}
+
+enum Awaited {
+    Bind(String),
+    Unbind(Done<()>),
+}
+
+impl Runner {
+    pub(super) fn new(
+        spec: ProviderSpec,
+        bindings: Vec<(String, Settings)>,
+        surroundings: Surroundings,
+        gate: Arc<ProviderGate>,
+        status: watch::Sender<Status>,
+    ) -> Result<Self, StartError> {
+        std::fs::create_dir_all(&spec.state_dir).map_err(|source| StartError::Host {
+            provider: spec.key.clone(),
+            act: "making its directory",
+            source,
+        })?;
+        let unbound = |settings| BoundLink { settings, binding: Binding::Pending, waiter: None };
+        Ok(Self {
+            spec: Arc::new(spec),
+            surroundings,
+            gate,
+            status,
+            supervision: Supervision::default(),
+            launching: None,
+            process: None,
+            client: None,
+            links: bindings.into_iter().map(|(actor, settings)| (actor, unbound(settings))).collect(),
+            awaited: HashMap::new(),
+            last_request: 0,
+            cause: String::new(),
+            ready: None,
+            stopped: Vec::new(),
+            log: Limiter::default(),
+        })
+    }
+
+    /// Lives until it is stopped, its handle is dropped, or its first start fails.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, ready: Done<Result<(), String>>) {
+        self.ready = Some(ready);
+        self.step(Event::Start);
+        while !self.is_over() {
+            let due = self.supervision.timer().map(instant);
+            let timer = async move {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command).await,
+                    None => return,
+                },
+                launched = launched(&mut self.launching) => self.launched(launched),
+                happened = happened(&mut self.process) => self.happened(happened).await,
+                () = timer => self.step(Event::Timer),
+            }
+            self.publish();
+        }
+        for stopped in self.stopped {
+            let _ = stopped.send(());
+        }
+    }
+
+    /// Whether there is nothing left to do: stopped, or never ready.
+    fn is_over(&mut self) -> bool {
+        match self.supervision.state() {
+            State::Stopped => true,
+            State::Backoff { .. } => match self.ready.take() {
+                Some(ready) => {
+                    let _ = ready.send(Err(self.cause.clone()));
+                    true
+                }
+                None => false,
+            },
+            State::Starting { .. } | State::Ready { .. } | State::Draining { .. } => false,
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let jitter = rand::random::<f64>();
+        let effects = self.supervision.step(event, Deadline::now(), &self.spec.timing, jitter);
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(generation) => self.spawn(generation),
+            Effect::Kill => {
+                self.launching = None;
+                if let Some(process) = &self.process {
+                    process.kill();
+                }
+            }
+            Effect::FailCalls => self.forget_process(),
+            Effect::Open => {
+                if let Some(client) = &self.client {
+                    self.gate.set(Passage::Open(client.clone()));
+                }
+                if let Some(ready) = self.ready.take() {
+                    let _ = ready.send(Ok(()));
+                }
+            }
+            Effect::SendDrain { until } => {
+                self.gate.set(Passage::Draining);
+                self.send(HostMessage::Drain { deadline_ns: until.as_monotonic_ns() });
+            }
+        }
+    }
+
+    fn spawn(&mut self, generation: Generation) {
+        tracing::debug!(provider = %self.spec.key, generation = generation.0, "starting");
+        let (spec, surroundings) = (self.spec.clone(), self.surroundings.clone());
+        self.launching = Some(Box::pin(async move { Process::launch(&spec, &surroundings, generation).await }));
+    }
+
+    fn launched(&mut self, launched: Result<Process, String>) {
+        self.launching = None;
+        match launched {
+            Ok(process) => self.process = Some(process),
+            Err(why) => self.end(Event::Failed, why),
+        }
+    }
+
+    async fn happened(&mut self, happened: Happened) {
+        match happened {
+            Happened::Said(message) => {
+                if let Err(why) = self.said(message).await {
+                    self.end(Event::Broken, format!("it broke the protocol: {why}"));
+                }
+            }
+            Happened::Exited(exit) => self.end(Event::Exited, exit.to_string()),
+            Happened::Broke(why) => self.end(Event::Broken, why),
+        }
+    }
+
+    /// The process is of no more use.
+    fn end(&mut self, event: Event, cause: String) {
+        let draining = matches!(self.supervision.state(), State::Draining { .. });
+        // A provider that could not be made has said why, and that is worth more than how its process ended.
+        if self.cause.is_empty() {
+            self.cause = printable(&cause);
+        }
+        if draining {
+            tracing::info!(provider = %self.spec.key, cause = %self.cause, "provider ended");
+        } else {
+            tracing::warn!(provider = %self.spec.key, cause = %self.cause, "provider ended, its calls in flight fail");
+        }
+        self.step(event);
+    }
+
+    fn forget_process(&mut self) {
+        self.gate.set(Passage::Closed("it ended and is being restarted"));
+        if let Some(process) = self.process.take() {
+            process.fail_calls(&self.cause);
+        }
+        self.client = None;
+        // Those who wait for an unbind are content: the process that knew the link is gone.
+        self.awaited.clear();
+        for link in self.links.values_mut() {
+            link.binding = Binding::Pending;
+        }
+    }
+
+    async fn said(&mut self, message: ShimMessage) -> Result<(), String> {
+        match message {
+            ShimMessage::Loaded { name, concurrency } => self.loaded(&name, concurrency),
+            ShimMessage::NotLoaded { reason, .. } => {
+                self.cause.clear();
+                self.end(Event::Failed, reason);
+                Ok(())
+            }
+            ShimMessage::Bound { request, rejection } => self.bound(request, rejection),
+            ShimMessage::Unbound { request } => match self.awaited.remove(&request) {
+                Some(Awaited::Unbind(done)) => {
+                    let _ = done.send(());
+                    Ok(())
+                }
+                _ => Err(format!("it answered unbind {request}, which is not awaited")),
+            },
+            ShimMessage::HealthReport { request, .. } => {
+                Err(format!("it answered health request {request}, which is not awaited"))
+            }
+            ShimMessage::Ask { request, want } => {
+                if let Some(process) = &self.process {
+                    process.answer(request, want);
+                }
+                Ok(())
+            }
+            ShimMessage::Log { level, line, dropped } => {
+                self.log_line(level, &line, dropped);
+                Ok(())
+            }
+            ShimMessage::Drained => {
+                self.drained().await;
+                Ok(())
+            }
+        }
+    }
+
+    fn loaded(&mut self, name: &str, concurrency: u32) -> Result<(), String> {
+        let State::Starting { .. } = self.supervision.state() else {
+            return Err("it said that it was loaded, and it was loaded already".to_owned());
+        };
+        let Some(process) = &mut self.process else { return Ok(()) };
+        self.client = Some(process.loaded(concurrency)?);
+        self.cause.clear();
+        let name = printable(name);
+        self.status.send_modify(|status| status.name = name);
+        for actor in self.links.keys().cloned().collect::<Vec<_>>() {
+            self.send_bind(actor);
+        }
+        self.open_when_bound();
+        Ok(())
+    }
+
+    /// Calls go through once every link has its answer: no call finds a provider that doesn't know its actor.
+    fn open_when_bound(&mut self) {
+        let starting = matches!(self.supervision.state(), State::Starting { .. });
+        let pending = self.links.values().any(|link| link.binding == Binding::Pending);
+        if starting && self.client.is_some() && !pending {
+            self.step(Event::Loaded);
+        }
+    }
+
+    fn bound(&mut self, request: u64, rejection: Option<String>) -> Result<(), String> {
+        let Some(Awaited::Bind(actor)) = self.awaited.remove(&request) else {
+            return Err(format!("it answered bind {request}, which is not awaited"));
+        };
+        // A later bind of the same actor supersedes this one.
+        let superseded = self.awaited.values().any(|awaited| matches!(awaited, Awaited::Bind(other) if *other == actor));
+        if let Some(link) = self.links.get_mut(&actor).filter(|_| !superseded) {
+            let rejection = rejection.map(|reason| printable(&reason));
+            let answer = match &rejection {
+                None => Ok(()),
+                Some(reason) => {
+                    tracing::warn!(provider = %self.spec.key, %actor, %reason, "link rejected");
+                    let (provider, reason) = (self.spec.key.clone(), reason.clone());
+                    Err(BindError::Rejected { provider, actor: actor.clone(), reason })
+                }
+            };
+            link.binding = rejection.map_or(Binding::Accepted, Binding::Rejected);
+            if let Some(waiter) = link.waiter.take() {
+                let _ = waiter.send(answer);
+            }
+        }
+        self.open_when_bound();
+        Ok(())
+    }
+
+    async fn drained(&mut self) {
+        let State::Draining { until, .. } = self.supervision.state() else { return };
+        let Some(process) = &self.process else { return };
+        if process.calls_in_flight() == 0 {
+            process.say_goodbye();
+            return;
+        }
+        tokio::time::sleep(LAST_ANSWERS).await;
+        self.send(HostMessage::Drain { deadline_ns: until.as_monotonic_ns() });
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Bind { actor, settings, done } => {
+                let link = BoundLink { settings, binding: Binding::Pending, waiter: Some(done) };
+                self.links.insert(actor.clone(), link);
+                if self.client.is_some() {
+                    self.send_bind(actor);
+                }
+            }
+            Command::Unbind { actor, done } => {
+                self.links.remove(&actor);
+                if self.client.is_some() {
+                    let request = self.next_request();
+                    self.awaited.insert(request, Awaited::Unbind(done));
+                    self.send(HostMessage::Unbind { request, actor });
+                } else {
+                    let _ = done.send(());
+                }
+                self.open_when_bound();
+            }
+            Command::Stop { done } => {
+                self.stopped.push(done);
+                self.step(Event::Drain);
+            }
+        }
+    }
+
+    fn send_bind(&mut self, actor: String) {
+        let Some(link) = self.links.get(&actor) else { return };
+        let setting = |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
+        let values = link.settings.iter().map(setting).collect();
+        let request = self.next_request();
+        self.awaited.insert(request, Awaited::Bind(actor.clone()));
+        self.send(HostMessage::Bind { request, actor, values });
+    }
+
+    fn next_request(&mut self) -> u64 {
+        self.last_request += 1;
+        self.last_request
+    }
+
+    /// Sends in order, without holding up the loop that hears the process.
+    fn send(&mut self, message: HostMessage) {
+        if let Some(process) = &self.process {
+            process.send(message);
+        }
+    }
+
+    fn log_line(&mut self, level: u32, line: &str, dropped: u64) {
+        let Some(dropped_here) = self.log.admit(Instant::now()) else { return };
+        let (provider, dropped, line) = (&self.spec.key, dropped + dropped_here, printable(line));
+        match level {
+            0 => tracing::error!(target: "cofferdam::provider", %provider, dropped, "{line}"),
+            1 => tracing::warn!(target: "cofferdam::provider", %provider, dropped, "{line}"),
+            2 => tracing::info!(target: "cofferdam::provider", %provider, dropped, "{line}"),
+            _ => tracing::debug!(target: "cofferdam::provider", %provider, dropped, "{line}"),
+        }
+    }
+
+    fn publish(&self) {
+        let (state, generation) = match self.supervision.state() {
+            State::Stopped => ("stopped", Generation::default()),
+            State::Starting { generation, .. } => ("starting", generation),
+            State::Ready { generation, .. } => ("ready", generation),
+            State::Draining { generation, .. } => ("draining", generation),
+            State::Backoff { generation, .. } => ("backoff", generation),
+        };
+        let bindings = self.links.iter().map(|(actor, link)| (actor.clone(), link.binding.clone())).collect();
+        self.status.send_if_modified(|status| {
+            let next = Status {
+                state,
+                generation,
+                pid: self.process.as_ref().map(Process::pid),
+                restarts: self.supervision.restarts(),
+                last_exit: (!self.cause.is_empty()).then(|| self.cause.clone()).or_else(|| status.last_exit.clone()),
+                name: status.name.clone(),
+                bindings,
+            };
+            let changed = *status != next;
+            *status = next;
+            changed
+        });
+    }
+}
+
+async fn launched(launching: &mut Option<Launching>) -> Result<Process, String> {
+    match launching {
+        Some(launching) => launching.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn happened(process: &mut Option<Process>) -> Happened {
+    match process {
+        Some(process) => process.next().await,
+        None => std::future::pending().await,
+    }
+}

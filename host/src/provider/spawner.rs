@@ -1,0 +1,92 @@
+//! The one thread that starts processes. The kernel sends a child its parent-death signal when the *thread* that started
+//! it ends, so this one lives as long as the host.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use nix::errno::Errno;
+use tokio::sync::oneshot;
+
+/// Starts processes until it is dropped.
+#[derive(Debug)]
+pub struct Spawner {
+    orders: Sender<Order>,
+}
+
+struct Order {
+    program: PathBuf,
+    control: OwnedFd,
+    done: oneshot::Sender<io::Result<Spawned>>,
+}
+
+/// A process that was started. Whoever has it reaps it.
+#[derive(Debug)]
+pub(super) struct Spawned {
+    pub(super) pid: u32,
+    pub(super) pidfd: OwnedFd,
+    pub(super) stdout: ChildStdout,
+    pub(super) stderr: ChildStderr,
+}
+
+impl Spawner {
+    /// Starts the thread.
+    pub fn start() -> io::Result<Self> {
+        let (orders, received) = channel::<Order>();
+        thread::Builder::new().name("spawner".into()).spawn(move || {
+            while let Ok(Order { program, control, done }) = received.recv() {
+                // Whoever ordered may have gone; the process then sees the end of its control socket.
+                let _ = done.send(spawn(&program, control));
+            }
+        })?;
+        Ok(Self { orders })
+    }
+
+    /// Starts `program` with `control` as its standard input and nothing else of ours.
+    pub(super) async fn spawn(&self, program: &Path, control: OwnedFd) -> io::Result<Spawned> {
+        let (done, spawned) = oneshot::channel();
+        let order = Order { program: program.to_owned(), control, done };
+        self.orders.send(order).map_err(|_| io::Error::other("the thread that starts processes has ended"))?;
+        spawned.await.map_err(|_| io::Error::other("the thread that starts processes has ended"))?
+    }
+}
+
+/// No environment, no arguments, and no `pre_exec`: so the standard library takes `posix_spawn`, which does not copy the
+/// page tables of a big host.
+fn spawn(program: &Path, control: OwnedFd) -> io::Result<Spawned> {
+    let mut child = Command::new(program)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(control))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pidfd = pidfd_open(child.id()).inspect_err(|_| {
+        // Without a pidfd the process can't be watched: end it here, where it can still be reaped.
+        let _ = child.kill();
+        let _ = child.wait();
+    })?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(io::Error::other("the pipes of the process are missing"));
+    };
+    Ok(Spawned { pid: child.id(), pidfd, stdout, stderr })
+}
+
+fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers. The pid is that of our child, which nobody has reaped.
+    let raw = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    let raw = i32::try_from(raw).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// Kills the process behind a pidfd. One that has ended already is no error.
+pub(super) fn kill(pidfd: &OwnedFd) {
+    let (no_info, no_flags) = (std::ptr::null::<libc::siginfo_t>(), 0);
+    // SAFETY: the call reads nothing but its arguments; the descriptor is a pidfd of ours.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), libc::SIGKILL, no_info, no_flags) };
+}

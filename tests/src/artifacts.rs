@@ -1,0 +1,92 @@
+//! Signed actors and packed providers, made from what the workspace builds, with keys that live as long as the process.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use cofferdam_claims::{ActorClaims, KeyKind, KeyPair, ProviderArchive, native_target, sign_actor};
+use cofferdam_host::{Actor, NativeCapability};
+
+/// The folder of the repository.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The account that signs everything in these tests.
+pub fn issuer() -> &'static KeyPair {
+    static ISSUER: OnceLock<KeyPair> = OnceLock::new();
+    ISSUER.get_or_init(|| KeyKind::Account.generate())
+}
+
+/// The folder of the programs and libraries that the workspace builds. Builds them first, unless whoever runs the tests
+/// has just done so and says so by `COFFERDAM_BUILT`.
+pub fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test knows its own program");
+        let folder = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps").to_owned();
+        if std::env::var_os("COFFERDAM_BUILT").is_none() {
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let mut build = Command::new(cargo);
+            build.args(["build", "--quiet", "--workspace", "--locked"]).current_dir(root());
+            assert!(build.status().expect("cargo can be run").success(), "building the workspace failed");
+        }
+        folder
+    })
+}
+
+/// The shim.
+pub fn shim() -> PathBuf {
+    programs().join("cofferdam-shim")
+}
+
+/// A guest of `tests/guests/built`.
+pub fn guest(name: &str) -> Vec<u8> {
+    let path = root().join("tests/guests/built").join(format!("{name}.wasm"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()))
+}
+
+/// A guest of `tests/guests/wat`.
+pub fn wat(name: &str) -> Vec<u8> {
+    let path = root().join("tests/guests/wat").join(format!("{name}.wat"));
+    wat::parse_file(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Signs a module for a fresh actor.
+pub fn sign(name: &str, wasm: &[u8], caps: &[&str], alias: Option<&str>) -> Vec<u8> {
+    let claims = ActorClaims {
+        name: name.to_owned(),
+        caps: caps.iter().map(|cap| (*cap).to_owned()).collect(),
+        call_alias: alias.map(str::to_owned),
+        rev: Some(1),
+        ..ActorClaims::default()
+    };
+    sign_actor(name, wasm, claims, issuer(), &KeyKind::Actor.generate()).expect("a good module can be signed")
+}
+
+/// A fresh, signed actor of a built guest.
+pub fn actor(guest_name: &str, caps: &[&str]) -> Actor {
+    Actor::from_slice(&sign(guest_name, &guest(guest_name), caps, None)).expect("what was just signed verifies")
+}
+
+/// A packed and signed provider, of a library that the workspace builds.
+pub fn archive(library: &str, contract_id: &str) -> ProviderArchive {
+    let path = programs().join(format!("libcofferdam_{library}.so"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()));
+    archive_of(library, contract_id, &bytes)
+}
+
+/// A packed and signed provider, of any bytes.
+pub fn archive_of(name: &str, contract_id: &str, library: &[u8]) -> ProviderArchive {
+    let mut archive = ProviderArchive::new(contract_id, name, "cofferdam", Some(1), Some("0.1.0".to_owned()));
+    archive.add_library(native_target(), library).expect("a library can be added");
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("provider.par.gz");
+    let written = archive.write(path, issuer(), &KeyKind::Provider.generate(), true).expect("it can be written");
+    ProviderArchive::try_load_file(written).expect("what was just written loads")
+}
+
+/// A provider of the workspace, ready to be started.
+pub fn provider(library: &str, contract_id: &str) -> NativeCapability {
+    NativeCapability::from_archive(&archive(library, contract_id), None).expect("what was just signed verifies")
+}

@@ -1,0 +1,4 @@
+//! System tests: what the project promises, seen from outside.
+#![forbid(unsafe_code)]
+
+mod seed;
