@@ -1,7 +1,7 @@
 //! From the host's first message to a provider that was made: check the bytes, open them, call `create`.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
@@ -49,7 +49,8 @@ fn read_sealed(library: &OwnedFd) -> Result<Vec<u8>, ShimFault> {
     }
     let mut bytes = Vec::new();
     let file = File::from(library.try_clone().map_err(|error| shim(format!("duplicating its descriptor: {error}")))?);
-    let read = file.take(LIBRARY_BYTES_MAX + 1).read_to_end(&mut bytes);
+    // The host's descriptor and ours share one position, so it is wherever the host left it.
+    let read = (&file).rewind().and_then(|()| file.take(LIBRARY_BYTES_MAX + 1).read_to_end(&mut bytes));
     read.map_err(|error| shim(format!("reading it: {error}")))?;
     if bytes.len() as u64 > LIBRARY_BYTES_MAX {
         return Err(shim(format!("it is larger than {LIBRARY_BYTES_MAX} bytes")));

@@ -28,7 +28,7 @@ pub fn programs() -> &'static Path {
         if std::env::var_os("COFFERDAM_BUILT").is_none() {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let mut build = Command::new(cargo);
-            build.args(["build", "--quiet", "--workspace", "--locked"]).current_dir(root());
+            build.args(["build", "--quiet", "--workspace", "--all-targets", "--locked"]).current_dir(root());
             assert!(build.status().expect("cargo can be run").success(), "building the workspace failed");
         }
         folder
