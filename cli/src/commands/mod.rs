@@ -1,0 +1,9 @@
+//! One module for each command: its flags, what it does, what it prints.
+
+pub(crate) mod call;
+pub(crate) mod claims;
+pub(crate) mod inspect;
+pub(crate) mod keys;
+pub(crate) mod par;
+pub(crate) mod ps;
+mod signing;

@@ -1,0 +1,129 @@
+//! `cofferdam par`: provider archives, a signed set of libraries with one for each target.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use cofferdam_claims::{ArchiveLimits, KeyKind, Packing, ProviderArchive, WriteOptions, load_seed};
+use serde_json::json;
+
+use super::inspect::{provider, report, verified};
+use super::signing::{TrustArgs, ValidityArgs};
+use crate::failure::{Exit, Failure};
+use crate::inputs;
+use crate::output::Output;
+use crate::table::Sheet;
+
+/// Make provider archives and look at them
+#[derive(Debug, clap::Args)]
+pub(crate) struct ParArgs {
+    #[command(subcommand)]
+    command: ParCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ParCommand {
+    Create(Box<CreateArgs>),
+    Inspect(ArchiveArgs),
+    Verify(ArchiveArgs),
+}
+
+/// Make and sign an archive
+#[derive(Debug, clap::Args)]
+#[command(after_help = CREATE_HELP)]
+struct CreateArgs {
+    /// The seed file of the account that signs
+    #[arg(long, value_name = "KEYFILE")]
+    issuer: PathBuf,
+    /// The seed file of the provider
+    #[arg(long, value_name = "KEYFILE")]
+    subject: PathBuf,
+    /// The contract that the provider serves, such as wasmcloud:keyvalue
+    #[arg(long, value_name = "CONTRACT")]
+    capid: String,
+    /// The name for people
+    #[arg(long)]
+    name: String,
+    /// Who makes it
+    #[arg(long)]
+    vendor: String,
+    /// The revision
+    #[arg(long, value_name = "NUMBER")]
+    rev: Option<i32>,
+    /// The version for people
+    #[arg(long, value_name = "TEXT")]
+    ver: Option<String>,
+    /// A library, for this machine or for a target such as aarch64-linux; repeat it for more
+    #[arg(long = "lib", value_name = "[TARGET=]PATH", required = true, value_parser = inputs::library)]
+    libraries: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    validity: ValidityArgs,
+    /// Where the archive goes; compressed when it ends in .gz
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Show or check an archive
+#[derive(Debug, clap::Args)]
+#[command(after_help = ARCHIVE_HELP)]
+struct ArchiveArgs {
+    /// The archive (.par or .par.gz)
+    file: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+const CREATE_HELP: &str = "\
+Example:
+  cofferdam par create --issuer issuer.nk --subject keyvalue.nk --capid wasmcloud:keyvalue \\
+      --name 'Key-value store' --vendor Example --rev 1 --ver 1.0.0 \\
+      --lib target/debug/libkeyvalue.so --out keyvalue.par.gz";
+
+const ARCHIVE_HELP: &str = "\
+`inspect` shows every check and succeeds; `verify` fails (exit code 3) when one of them does.
+
+Example:
+  cofferdam par verify keyvalue.par.gz --trust ACCOUNT";
+
+pub(crate) fn execute(args: ParArgs, output: &Output) -> Result<(), Failure> {
+    match args.command {
+        ParCommand::Create(args) => create(&args, output),
+        ParCommand::Inspect(args) => {
+            let file = args.file.display().to_string();
+            let archive = ProviderArchive::try_load_file(&args.file)?;
+            let inspection = archive.inspect(&file, &args.trust.trust()?, SystemTime::now())?;
+            report(&provider(&file, &archive, &inspection), output);
+            Ok(())
+        }
+        ParCommand::Verify(args) => {
+            let (file, trust) = (args.file.display().to_string(), args.trust.trust()?);
+            let archive = ProviderArchive::try_load_file(&args.file)?;
+            let proof = archive.verify(&file, &trust, SystemTime::now())?;
+            verified(&file, proof.subject(), proof.issuer(), &trust, output);
+            Ok(())
+        }
+    }
+}
+
+fn create(args: &CreateArgs, output: &Output) -> Result<(), Failure> {
+    let issuer = load_seed(KeyKind::Account, &args.issuer)?;
+    let subject = load_seed(KeyKind::Provider, &args.subject)?;
+    let mut archive = ProviderArchive::new(&args.capid, &args.name, &args.vendor, args.rev, args.ver.clone());
+    for (target, path) in &args.libraries {
+        if archive.targets().contains(target) {
+            let message = format!("--lib: there are two libraries for the target {target}");
+            return Err(Failure::new(Exit::Usage, "usage", message, "name the other one's target: --lib TARGET=PATH"));
+        }
+        archive.add_library(target, &inputs::read_file(path, ArchiveLimits::default().library_bytes_max)?)?;
+    }
+    let gzip = args.out.extension().is_some_and(|extension| extension == "gz");
+    let packing = if gzip { Packing::Gzip } else { Packing::Plain };
+    let options = WriteOptions { packing, validity: args.validity.validity()? };
+    let file = archive.write_with(&args.out, &issuer, &subject, &options)?.display().to_string();
+    let (id, issuer, targets) = (subject.public_key(), issuer.public_key(), archive.targets());
+    output.result(&json!({"file": file, "subject": id, "issuer": issuer, "targets": targets}), || {
+        let mut sheet = Sheet::default();
+        sheet.row("written", &file).row("provider", &id).row("issuer", &issuer).row("targets", targets.join(", "));
+        sheet.render(output)
+    });
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! `cofferdam ps`: what the running host runs.
+
+use std::time::Duration;
+
+use cofferdam_host::control::{ActorReport, LinkReport, ProviderReport, PsReport};
+
+use crate::connect::ConnectArgs;
+use crate::failure::Failure;
+use crate::output::{Output, Style};
+use crate::table::{Cell, Table};
+
+/// Show what the running host runs: actors, providers, links
+///
+/// The values of links are left out: they may be secrets.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct PsArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+const AFTER_HELP: &str = "\
+Example:
+  cofferdam ps
+  cofferdam ps -o json --namespace default";
+
+pub(crate) fn execute(args: &PsArgs, output: &Output) -> Result<(), Failure> {
+    let report = args.connect.ask(async |mut client| Ok(client.ps().await?))?;
+    output.result(&report, || text(&report, output));
+    Ok(())
+}
+
+fn text(report: &PsReport, output: &Output) -> String {
+    let uptime = humantime::format_duration(Duration::from_secs(report.uptime_s));
+    let host = format!(
+        "host {}  pid {}  namespace {}  up {uptime}  sandbox {}\n",
+        report.host_id, report.pid, report.namespace, report.sandbox
+    );
+    let mut text = crate::output::plain(&host);
+    let mut section = |name: &str, rows: usize, table: Table| {
+        text.push('\n');
+        match rows {
+            0 => text.push_str(&format!("no {name}\n")),
+            _ => text.push_str(&table.render(output)),
+        }
+    };
+    section("actors", report.actors.len(), actors(&report.actors));
+    section("providers", report.providers.len(), providers(&report.providers));
+    section("links", report.links.len(), links(&report.links));
+    text
+}
+
+fn actors(actors: &[ActorReport]) -> Table {
+    let mut table = Table::new(["ACTOR", "NAME", "REV", "ALIAS", "CALLS", "METERED"]);
+    for actor in actors {
+        let metered = if actor.metered { Cell::new("yes") } else { Cell::styled("no", Style::Bad) };
+        table.row([
+            Cell::new(&actor.id),
+            Cell::new(&actor.name),
+            Cell::maybe(actor.revision),
+            Cell::maybe(actor.call_alias.as_deref()),
+            Cell::new(actor.calls_in_flight),
+            metered,
+        ]);
+    }
+    table
+}
+
+fn providers(providers: &[ProviderReport]) -> Table {
+    let headings = ["PROVIDER", "NAME", "CONTRACT", "LINK", "PID", "STATE", "GEN", "RESTARTS", "LAST EXIT"];
+    let mut table = Table::new(headings);
+    for provider in providers {
+        table.row([
+            Cell::new(&provider.id),
+            Cell::new(&provider.name),
+            Cell::new(&provider.contract),
+            Cell::new(&provider.link),
+            Cell::maybe(provider.pid),
+            Cell::styled(&provider.state, style_of(&provider.state)),
+            Cell::new(provider.generation),
+            Cell::new(provider.restarts),
+            Cell::maybe(provider.last_exit.as_deref()),
+        ]);
+    }
+    table
+}
+
+fn links(links: &[LinkReport]) -> Table {
+    let mut table = Table::new(["LINK FROM ACTOR", "CONTRACT", "LINK", "TO PROVIDER", "STATE"]);
+    for link in links {
+        table.row([
+            Cell::new(&link.actor),
+            Cell::new(&link.contract),
+            Cell::new(&link.link),
+            Cell::new(&link.provider),
+            Cell::styled(&link.state, style_of(&link.state)),
+        ]);
+    }
+    table
+}
+
+/// States begin with one of a few words; an unknown one is busy.
+fn style_of(state: &str) -> Style {
+    match state.split([' ', ':']).next() {
+        Some("ready" | "bound") => Style::Good,
+        Some("held" | "stopped" | "refused") => Style::Bad,
+        _ => Style::Busy,
+    }
+}

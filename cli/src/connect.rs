@@ -1,0 +1,55 @@
+//! Finding the running host and asking it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::PathBuf;
+
+use cofferdam_host::control::Client;
+use cofferdam_host::control::paths::Place;
+
+use crate::failure::Failure;
+
+/// The namespace of a host for which none was given.
+pub(crate) const NAMESPACE: &str = "default";
+
+/// Which host is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConnectArgs {
+    /// The host's socket [default: by namespace, where `cofferdam run` puts it]
+    #[arg(long, env = "COFFERDAM_SOCKET", hide_env_values = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// The host's namespace
+    #[arg(long, visible_alias = "nsprefix", env = "COFFERDAM_NAMESPACE", default_value = NAMESPACE, value_name = "NAME")]
+    namespace: String,
+}
+
+impl ConnectArgs {
+    /// Connects and asks. `ask` is given the connection.
+    pub(crate) fn ask<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        ask: impl FnOnce(Client) -> F,
+    ) -> Result<T, Failure> {
+        let environment = environment();
+        let place = Place { namespace: &self.namespace, environment: &environment, uid: uid() };
+        let socket = place.socket(self.socket.as_deref())?;
+        runtime()?.block_on(async { ask(Client::connect(&socket).await?).await })
+    }
+}
+
+/// The environment, as the pure functions take it. Names that are not UTF-8 are none of ours.
+pub(crate) fn environment() -> BTreeMap<String, OsString> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
+}
+
+/// The user whose files and socket count.
+pub(crate) fn uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        let message = format!("cannot start the runtime: {error}");
+        Failure::new(crate::failure::Exit::Failed, "system", message, "check the limits on threads and descriptors")
+    })
+}

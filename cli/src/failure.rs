@@ -1,0 +1,154 @@
+//! Why a command did not do what was asked: one error for programs, and the exit code that goes with it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use cofferdam_claims::{Check, ClaimsError, Fault, KeyError};
+use cofferdam_host::control::paths::PathError;
+use cofferdam_host::control::{ClientError, ErrorReport};
+use cofferdam_host::words::{Blame, Outcome};
+
+/// The exit codes. They never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Failed = 1,
+    /// The command line or a file is wrong.
+    Usage = 2,
+    /// Well formed, and turned down: by claims, policy or trust.
+    Refused = 3,
+    NoHost = 4,
+    TooLate = 5,
+    /// We are wrong.
+    Bug = 70,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) report: ErrorReport,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Failure {
+    /// The operator's to mend; nothing was done.
+    pub(crate) fn new(exit: Exit, kind: &str, message: impl Into<String>, next: impl Into<String>) -> Self {
+        let (blame, outcome, kind) = (Blame::Operator, Outcome::NotDelivered, kind.to_owned());
+        Self { exit, report: ErrorReport { blame, kind, outcome, message: message.into(), next: next.into() } }
+    }
+
+    /// A command line that clap refused, in one line.
+    pub(crate) fn usage(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let mut lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+        let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let rest: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("tip:")).collect();
+        let message = if rest.is_empty() { first } else { format!("{first} {}", rest.join(", ")) };
+        Self::new(Exit::Usage, "usage", message, "see `cofferdam --help`")
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let message = format!("{}: cannot be read: {error}", path.display());
+        Self::new(Exit::Usage, "file_unreadable", message, "check the path and its permissions")
+    }
+
+    /// A file that cannot be written.
+    pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Self {
+        let message = format!("{}: cannot be written: {error}", path.display());
+        let next = "check that the directory exists, is writable and has room";
+        Self::new(Exit::Failed, "file_unwritable", message, next)
+    }
+}
+
+impl From<ClaimsError> for Failure {
+    fn from(error: ClaimsError) -> Self {
+        let exit = match error.fault() {
+            Fault::Unwritable { .. } => Exit::Failed,
+            _ if error.is_refusal() => Exit::Refused,
+            _ => Exit::Usage,
+        };
+        let kind = match error.check() {
+            Check::NotBefore => "claims_not_before".to_owned(),
+            check => format!("claims_{check}"),
+        };
+        Self::new(exit, &kind, error.to_string(), error.next_step())
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let with_cause = match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        let (exit, next) = match &error {
+            KeyError::File { act: "write", source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                (Exit::Failed, "choose another file: a seed is never overwritten")
+            }
+            KeyError::File { act: "write", .. } => (Exit::Failed, "check that the directory exists and is writable"),
+            KeyError::File { .. } => (Exit::Usage, "check the path and its permissions"),
+            KeyError::UnknownKind { .. } => (Exit::Usage, "name one of these kinds"),
+            KeyError::NotAKey { .. } => (Exit::Usage, "give a public key of 56 characters"),
+            KeyError::WrongKind { .. } => (Exit::Usage, "give a key of that kind; `cofferdam keys gen` makes one"),
+            KeyError::NotASeed { .. } | KeyError::NoSeed { .. } => {
+                (Exit::Usage, "give a file made by `cofferdam keys gen --out`")
+            }
+        };
+        Self::new(exit, "key", with_cause, next)
+    }
+}
+
+impl From<PathError> for Failure {
+    fn from(error: PathError) -> Self {
+        Self::new(Exit::Usage, "no_place", error.to_string(), error.next_step())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let exit = match &error {
+            ClientError::NoHost { .. } => Exit::NoHost,
+            ClientError::NotOurs { .. } => Exit::Refused,
+            ClientError::TooLate { .. } => Exit::TooLate,
+            ClientError::Answered(report) => exit_of(&report.kind),
+            _ => Exit::Failed,
+        };
+        Self { exit, report: error.report() }
+    }
+}
+
+/// The exit code for the host's own word.
+fn exit_of(kind: &str) -> Exit {
+    match kind {
+        "denied" | "not_permitted" => Exit::Refused,
+        "deadline_exceeded" => Exit::TooLate,
+        "internal" => Exit::Bug,
+        _ => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_words_have_exit_codes() {
+        let cases = [
+            ("denied", Exit::Refused),
+            ("not_permitted", Exit::Refused),
+            ("deadline_exceeded", Exit::TooLate),
+            ("internal", Exit::Bug),
+            ("no_such_actor", Exit::Failed),
+            ("a word of a later version", Exit::Failed),
+        ];
+        for (kind, exit) in cases {
+            assert_eq!(exit_of(kind), exit, "{kind}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The command as people and scripts use it: the built program, on real files, with what it printed as golden files.
+
+#![allow(clippy::unwrap_used)]
+
+mod files;
+mod help;
+mod running;
+mod session;

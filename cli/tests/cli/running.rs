@@ -1,0 +1,130 @@
+//! Commands that ask a running host. The host here is the real socket with made-up operations behind it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cofferdam_host::control::{ActorReport, CallRequest, LinkReport, Operations, ProviderReport, PsReport, Server};
+use cofferdam_host::words::{CallError, Denial, Outcome};
+use tokio::runtime::Runtime;
+
+use crate::session::Session;
+
+/// Answers as the operation's name tells it.
+struct Puppet;
+
+impl Operations for Puppet {
+    async fn ps(&self) -> PsReport {
+        let link = LinkReport {
+            actor: "MECHO".into(),
+            contract: "wasmcloud:keyvalue".into(),
+            link: "default".into(),
+            provider: "VKV".into(),
+            state: "bound".into(),
+        };
+        PsReport {
+            pid: 4711,
+            host_id: "NHOST".into(),
+            namespace: "default".into(),
+            uptime_s: 3723,
+            sandbox: "none".into(),
+            actors: vec![ActorReport {
+                id: "MECHO".into(),
+                name: "Echo \u{1b}[2J".into(),
+                metered: true,
+                ..Default::default()
+            }],
+            providers: vec![
+                ProviderReport {
+                    id: "VKV".into(),
+                    state: "ready".into(),
+                    pid: Some(7),
+                    generation: 1,
+                    ..Default::default()
+                },
+                ProviderReport {
+                    id: "VHTTP".into(),
+                    contract: "wasmcloud:httpserver".into(),
+                    link: "default".into(),
+                    name: "HTTP".into(),
+                    state: "held".into(),
+                    restarts: 5,
+                    last_exit: Some("signal 11 (SIGSEGV)".into()),
+                    ..Default::default()
+                },
+            ],
+            links: vec![link],
+        }
+    }
+
+    async fn call(&self, request: CallRequest) -> Result<Vec<u8>, CallError> {
+        let (actor, operation, waited) = (request.actor.clone(), request.operation.clone(), request.timeout());
+        match request.operation.as_str() {
+            "denied" => Err(Denial::Claims.into()),
+            "late" => {
+                let target = format!("actor {actor}");
+                Err(CallError::DeadlineExceeded { target, operation, waited, outcome: Outcome::Unknown })
+            }
+            "unknown" => Err(CallError::NoSuchActor { actor }),
+            "bug" => Err(CallError::Internal { message: "a bug".into() }),
+            _ => Ok(request.payload),
+        }
+    }
+
+    async fn stop(&self) {}
+}
+
+/// Serves the puppet while `talk` runs commands.
+fn with_host(talk: impl FnOnce(&mut Session)) -> String {
+    let mut session = Session::new();
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start(&session.path("host.sock"), Arc::new(Puppet))).unwrap();
+    talk(&mut session);
+    runtime.block_on(server.stop());
+    assert!(!Path::new(&session.path("host.sock")).exists());
+    session.transcript().to_owned()
+}
+
+#[test]
+fn ps_shows_what_runs() {
+    let transcript = with_host(|session| {
+        session.run(&["ps", "--socket", "host.sock"]);
+        session.run(&["ps", "--socket", "host.sock", "-o", "json"]);
+    });
+    insta::assert_snapshot!(transcript);
+}
+
+#[test]
+fn calls_go_out_as_messagepack_and_come_back_as_json() {
+    let transcript = with_host(|session| {
+        session.file("argument.json", br#"{"method": "GET", "body": {"$bytes": "AP8="}}"#);
+        let mut call = |args: &[&str], stdin: &[u8]| {
+            session.run_with(&[&["call", "MECHO"], args, &["--socket", "host.sock"]].concat(), stdin)
+        };
+        for argument in ["null", "[1, -2, 0.1]", "@argument.json"] {
+            call(&["echo", argument], b"");
+            call(&["echo", argument, "-o", "json"], b"");
+        }
+        call(&["echo", "-"], b"{\"from\": \"stdin\"}");
+        call(&["echo"], b"");
+        assert_eq!(call(&["echo", "-", "--raw"], b"as it is").stdout, b"as it is");
+        call(&["echo", "raw text", "--raw"], b"");
+        for (argument, code) in [("{", 2), ("@missing.json", 2), ("{\"$bytes\": 1}", 2)] {
+            assert_eq!(call(&["echo", argument], b"").status.code(), Some(code), "{argument}");
+        }
+        for (operation, code) in [("denied", 3), ("late", 5), ("unknown", 1), ("bug", 70)] {
+            assert_eq!(call(&[operation], b"").status.code(), Some(code), "{operation}");
+            assert_eq!(call(&[operation, "-o", "json"], b"").status.code(), Some(code), "{operation}");
+        }
+    });
+    insta::assert_snapshot!(transcript);
+}
+
+#[test]
+fn without_a_host_there_is_an_exit_code_for_it() {
+    let mut session = Session::new();
+    for args in [&["ps"][..], &["ps", "-o", "json"], &["call", "MECHO", "echo"]] {
+        let output = session.run(&[args, &["--socket", "none.sock"]].concat());
+        assert_eq!(output.status.code(), Some(4), "{args:?}");
+    }
+    insta::assert_snapshot!(session.transcript());
+}
