@@ -5,6 +5,8 @@
 
 pub mod artifacts;
 pub mod http;
+pub mod payload;
+pub mod process;
 pub mod rig;
 
 pub use rig::Rig;

@@ -1,4 +1,5 @@
 //! System tests: what the project promises, seen from outside.
 #![forbid(unsafe_code)]
 
+mod recovery;
 mod seed;

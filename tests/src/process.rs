@@ -1,0 +1,87 @@
+//! Processes: signals to them, and what one holds.
+
+use std::future::Future;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::rig::LONG;
+
+/// Set in a process that runs one test alone.
+const ALONE: &str = "COFFERDAM_TEST_ALONE";
+
+/// Sends a signal.
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).expect("process ids are small"));
+    kill(pid, signal).expect("the process is there to be signalled");
+}
+
+/// Whether the process is there; one that has ended and waits for its parent is not.
+pub fn lives(pid: u32) -> bool {
+    stat(&Path::new("/proc").join(pid.to_string())).is_some_and(|(state, _)| state != 'Z')
+}
+
+/// What the present process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Processes whose parent it is, those that have ended among them.
+    pub children: usize,
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: usize,
+}
+
+impl Held {
+    /// Now.
+    pub fn now() -> Self {
+        let entries = |path: &str| std::fs::read_dir(path).expect("/proc is there").count();
+        let own = std::process::id();
+        let processes = std::fs::read_dir("/proc").expect("/proc is there").flatten();
+        let children = processes.filter(|process| stat(&process.path()).is_some_and(|(_, parent)| parent == own));
+        Self { children: children.count(), descriptors: entries("/proc/self/fd"), threads: entries("/proc/self/task") }
+    }
+
+    /// Whether it holds no more than `other` of anything.
+    pub fn is_within(self, other: Self) -> bool {
+        self.children <= other.children && self.descriptors <= other.descriptors && self.threads <= other.threads
+    }
+}
+
+/// State and parent of a process.
+fn stat(process: &Path) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+    // The name before it may hold anything, brackets too.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// Waits until something is so.
+pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < LONG, "waited in vain for: {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Runs a test in a process of its own, because it counts what the process holds, or because it is to die.
+pub fn alone<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F) {
+    if std::env::var_os(ALONE).is_some() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            // Idle threads are not to look like leaked ones.
+            .thread_keep_alive(Duration::from_millis(1))
+            .build()
+            .expect("a runtime can be made");
+        return runtime.block_on(test());
+    }
+    let mut child = Command::new(std::env::current_exe().expect("a test knows its own program"));
+    // Build here, if at all: the child is told that it has been done.
+    crate::artifacts::programs();
+    let status = child.args([name, "--exact", "--nocapture"]).env(ALONE, "1").env("COFFERDAM_BUILT", "1").status();
+    assert!(status.expect("a test can be run again").success(), "{name} failed in its own process, see above");
+}
