@@ -23,15 +23,20 @@ pub fn issuer() -> &'static KeyPair {
 pub fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     PROGRAMS.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test knows its own program");
-        let folder = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps").to_owned();
+        let program = std::env::current_exe().expect("a program knows its own path");
+        let folder = program.parent().expect("a program lies in a folder");
+        // Tests lie in target/PROFILE/deps, other programs in target/PROFILE.
+        let folder = if folder.ends_with("deps") { folder.parent().expect("deps lies in a folder") } else { folder };
         if std::env::var_os("COFFERDAM_BUILT").is_none() {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let mut build = Command::new(cargo);
             build.args(["build", "--quiet", "--workspace", "--all-targets", "--locked"]).current_dir(root());
+            if folder.ends_with("release") {
+                build.arg("--release");
+            }
             assert!(build.status().expect("cargo can be run").success(), "building the workspace failed");
         }
-        folder
+        folder.to_owned()
     })
 }
 

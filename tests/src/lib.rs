@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod golden;
 pub mod http;
 pub mod payload;
 pub mod process;

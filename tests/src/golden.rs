@@ -1,0 +1,35 @@
+//! What tests write into golden files: results as text, with the keys that change from run to run taken out.
+
+use cofferdam_host::HostError;
+
+/// A result in a line: the answer as text, or the error's kind and text.
+pub fn show(result: &Result<Vec<u8>, HostError>) -> String {
+    match result {
+        Ok(answer) => format!("ok: {}", answer.escape_ascii()),
+        Err(error) => show_error(error),
+    }
+}
+
+/// An error in a line: kind and text.
+pub fn show_error(error: &HostError) -> String {
+    let report = error.report();
+    redact(&format!("{}: {}", report.kind, report.message))
+}
+
+/// The text with every public key replaced by its first letter and `…`, and every measured time by `…`.
+pub fn redact(text: &str) -> String {
+    let is_key = |word: &str| word.len() == 56 && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let mut shown = String::new();
+    for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if is_key(bare) {
+            shown.push_str(&format!("{}…{}", &bare[..1], &word[bare.len()..]));
+        } else {
+            shown.push_str(word);
+        }
+    }
+    match shown.split_once(" within ") {
+        Some((before, _)) => format!("{before} within …"),
+        None => shown,
+    }
+}
