@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cofferdam_channel::protocol::call::Fault;
 use cofferdam_channel::{Incoming, Service};
 
-use crate::words::{ActorCall, CallError, Inbound, WasmCloudEntity};
+use crate::words::{ActorCall, CallError, Inbound, Trap, WasmCloudEntity};
 
 /// Brokers the calls of one provider.
 pub(super) struct ActorCalls {
@@ -29,7 +29,8 @@ impl Service for ActorCalls {
 fn fault(error: &CallError) -> Fault {
     match error {
         CallError::Denied(_) => Fault::Denied,
-        CallError::DeadlineExceeded { .. } => Fault::Late,
+        // A guest's fuel is the time that its call has left.
+        CallError::DeadlineExceeded { .. } | CallError::ActorTrapped { trap: Trap::OutOfFuel, .. } => Fault::Late,
         CallError::NoSuchActor { .. } | CallError::Overloaded { .. } | CallError::HostStopping => Fault::Unavailable,
         CallError::TooDeep { .. } | CallError::PayloadTooLarge { .. } | CallError::Unsendable { .. } => Fault::Invalid,
         CallError::Internal { .. } => Fault::Internal,
