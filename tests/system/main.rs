@@ -1,5 +1,6 @@
 //! System tests: what the project promises, seen from outside.
 #![forbid(unsafe_code)]
 
+mod faults;
 mod recovery;
 mod seed;
