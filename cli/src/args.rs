@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{call, claims, inspect, keys, par, ps};
+use crate::commands::{call, claims, inspect, keys, par, ps, run};
 use crate::output::OutputFormat;
 
 /// A capability broker: signed WebAssembly actors, and providers in processes of their own.
@@ -21,6 +21,7 @@ pub(crate) struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Run(Box<run::RunArgs>),
     Call(call::CallArgs),
     Ps(ps::PsArgs),
     Keys(keys::KeysArgs),

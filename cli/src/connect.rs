@@ -16,12 +16,12 @@ pub(crate) const NAMESPACE: &str = "default";
 /// Which host is meant.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectArgs {
-    /// The host's socket [default: by namespace, where `cofferdam run` puts it]
-    #[arg(long, env = "COFFERDAM_SOCKET", hide_env_values = true, value_name = "PATH")]
+    /// The host's socket [env: COFFERDAM_SOCKET] [default: by namespace, where `cofferdam run` puts it]
+    #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// The host's namespace
-    #[arg(long, visible_alias = "nsprefix", env = "COFFERDAM_NAMESPACE", default_value = NAMESPACE, value_name = "NAME")]
-    namespace: String,
+    /// The host's namespace [env: COFFERDAM_NAMESPACE] [default: default]
+    #[arg(long, visible_alias = "nsprefix", value_name = "NAME")]
+    namespace: Option<String>,
 }
 
 impl ConnectArgs {
@@ -31,7 +31,9 @@ impl ConnectArgs {
         ask: impl FnOnce(Client) -> F,
     ) -> Result<T, Failure> {
         let environment = environment();
-        let place = Place { namespace: &self.namespace, environment: &environment, uid: uid() };
+        let namespace = namespace_of(self.namespace.as_deref(), &environment);
+        let namespace = namespace.as_deref().unwrap_or(NAMESPACE);
+        let place = Place { namespace, environment: &environment, uid: uid() };
         let socket = place.socket(self.socket.as_deref())?;
         runtime()?.block_on(async { ask(Client::connect(&socket).await?).await })
     }
@@ -40,6 +42,12 @@ impl ConnectArgs {
 /// The environment, as the pure functions take it. Names that are not UTF-8 are none of ours.
 pub(crate) fn environment() -> BTreeMap<String, OsString> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
+}
+
+/// The namespace by flag or variable, if either names one.
+pub(crate) fn namespace_of(flag: Option<&str>, environment: &BTreeMap<String, OsString>) -> Option<String> {
+    let variable = || environment.get("COFFERDAM_NAMESPACE")?.to_str().filter(|name| !name.is_empty());
+    flag.or_else(variable).map(str::to_owned)
 }
 
 /// The user whose files and socket count.

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cofferdam_claims::{Check, ClaimsError, Fault, KeyError};
+use cofferdam_host::HostError;
 use cofferdam_host::control::paths::PathError;
 use cofferdam_host::control::{ClientError, ErrorReport};
+use cofferdam_host::manifest::ManifestError;
 use cofferdam_host::words::{Blame, Outcome};
 
 /// The exit codes. They never change.
@@ -45,7 +47,8 @@ impl Failure {
     /// A command line that clap refused, in one line.
     pub(crate) fn usage(error: &clap::Error) -> Self {
         let text = error.render().to_string();
-        let mut lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+        let mut lines =
+            text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
         let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let rest: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("tip:")).collect();
         let message = if rest.is_empty() { first } else { format!("{first} {}", rest.join(", ")) };
@@ -120,6 +123,28 @@ impl From<ClientError> for Failure {
             _ => Exit::Failed,
         };
         Self { exit, report: error.report() }
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        Self::new(Exit::Usage, error.kind(), error.to_string(), error.next_step())
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        let report = error.report();
+        let exit = match error {
+            HostError::Claims(error) => return error.into(),
+            HostError::Manifest(error) => return error.into(),
+            HostError::ActorRefused { .. } | HostError::LinkDenied { .. } => Exit::Refused,
+            HostError::Key(_) | HostError::Actor { .. } | HostError::OtherContract { .. } => Exit::Usage,
+            HostError::Source(_) | HostError::Registry { .. } | HostError::Paths(_) => Exit::Usage,
+            HostError::BindTimeout { .. } => Exit::TooLate,
+            _ => exit_of(&report.kind),
+        };
+        Self { exit, report }
     }
 }
 

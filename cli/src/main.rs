@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 
 fn execute(command: Command, output: &Output) -> Result<(), Failure> {
     match command {
+        Command::Run(args) => commands::run::execute(*args, output),
         Command::Call(args) => commands::call::execute(args, output),
         Command::Keys(args) => commands::keys::execute(args, output),
         Command::Claims(args) => commands::claims::execute(args, output),

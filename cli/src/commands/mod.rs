@@ -6,4 +6,5 @@ pub(crate) mod inspect;
 pub(crate) mod keys;
 pub(crate) mod par;
 pub(crate) mod ps;
+pub(crate) mod run;
 mod signing;

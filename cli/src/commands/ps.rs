@@ -103,7 +103,7 @@ fn links(links: &[LinkReport]) -> Table {
 fn style_of(state: &str) -> Style {
     match state.split([' ', ':']).next() {
         Some("ready" | "bound") => Style::Good,
-        Some("held" | "stopped" | "refused") => Style::Bad,
+        Some("held" | "stopped" | "rejected" | "denied") => Style::Bad,
         _ => Style::Busy,
     }
 }

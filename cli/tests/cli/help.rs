@@ -4,8 +4,9 @@ use crate::session::Session;
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &[],
+        &["run"],
         &["call"],
         &["ps"],
         &["keys"],
@@ -43,8 +44,34 @@ fn wrong_usage_is_told_in_the_form_that_was_asked_for() {
         &["call", "M", "Op", "--timeout", "soon", "-o", "json"],
         &["call", "M", "Op", "--timeout", "2h", "-o", "json"],
         &["ps", "--namespace", "../up", "-o", "json"],
+        &["run", "--label", "nonsense", "-o", "json"],
+        &["run", "--log", "cofferdam=nonsense", "-o", "json"],
+        &["run", "-m", "missing.yaml", "-o", "json"],
+        &["run", "--trust", "nobody", "-o", "json"],
     ] {
         assert_eq!(session.run(args).status.code(), Some(2), "{args:?}");
     }
+    insta::assert_snapshot!(session.transcript());
+}
+
+#[test]
+fn what_comes_later_is_refused_and_not_ignored() {
+    let with_value = ["rpc-host", "rpc-port", "rpc-jwt", "rpc-seed", "rpc-credsfile", "control-host", "control-port"];
+    let with_value =
+        [&with_value[..], &["control-jwt", "control-seed", "control-credsfile", "allowed-insecure"]].concat();
+    let bare = ["allow-live-updates", "disable-strict-update-check", "allow-oci-latest"];
+    let mut session = Session::new();
+    for flag in with_value.iter().map(|flag| vec![format!("--{flag}"), "hunter2".to_owned()]) {
+        let output = session.run(&["run", &flag[0], &flag[1], "-o", "json"]);
+        assert_eq!(output.status.code(), Some(2), "{flag:?}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"), "{flag:?}");
+    }
+    for flag in bare {
+        assert_eq!(session.run(&["run", &format!("--{flag}"), "-o", "json"]).status.code(), Some(2), "{flag}");
+    }
+    session.run(&["run", "--rpc-host", "127.0.0.1"]);
+    session.set("CONTROL_SEED", "hunter2");
+    let output = session.run(&["run"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
     insta::assert_snapshot!(session.transcript());
 }

@@ -4,5 +4,6 @@
 
 mod files;
 mod help;
+mod hosting;
 mod running;
 mod session;

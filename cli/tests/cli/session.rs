@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -22,11 +22,12 @@ pub(crate) const ISSUER: &str = "AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLT
 pub(crate) struct Session {
     folder: TempDir,
     transcript: String,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Session {
     pub(crate) fn new() -> Self {
-        let session = Self { folder: tempfile::tempdir().unwrap(), transcript: String::new() };
+        let session = Self { folder: tempfile::tempdir().unwrap(), transcript: String::new(), variables: Vec::new() };
         for (name, seed) in SEEDS {
             session.file(name, format!("{seed}\n").as_bytes());
         }
@@ -44,6 +45,20 @@ impl Session {
         self.folder.path().join(name)
     }
 
+    /// Sets a variable for the programs to come.
+    pub(crate) fn set(&mut self, name: &'static str, value: &'static str) {
+        self.variables.push((name, value));
+    }
+
+    /// The program, ready to run here, with nothing of this machine's environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cofferdam"));
+        command.args(args).current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path());
+        command.envs(self.variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// Runs the program and keeps what it printed.
     pub(crate) fn run(&mut self, args: &[&str]) -> Output {
         self.run_with(args, b"")
@@ -51,7 +66,10 @@ impl Session {
 
     /// The same with something on standard input.
     pub(crate) fn run_with(&mut self, args: &[&str], stdin: &[u8]) -> Output {
-        let output = cofferdam(self.folder.path(), args, stdin);
+        let mut child = self.command(args).spawn().expect("it was built");
+        // A program that reads no input may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(stdin);
+        let output = child.wait_with_output().unwrap();
         let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (stdout, stderr) = (shown(&output.stdout), shown(&output.stderr));
         let mut typed = args.join(" ");
@@ -74,14 +92,4 @@ impl Session {
         assert!(!self.transcript.contains('\u{1b}'), "colours without a terminal:\n{}", self.transcript);
         &self.transcript
     }
-}
-
-fn cofferdam(folder: &Path, args: &[&str], stdin: &[u8]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cofferdam"));
-    command.args(args).current_dir(folder).env_clear().env("HOME", folder);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it was built");
-    // A program that reads no input may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(stdin);
-    child.wait_with_output().unwrap()
 }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use cofferdam_host::manifest::{Format, HostManifest, ManifestError};
+use cofferdam_host::manifest::{Format, HostManifest};
 use serde_json::{Value, json};
 
 use super::{Found, unknown};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::table::Sheet;
 
 /// Reads the text as a manifest. A file that is not named like one and does not read like one is unknown.
@@ -19,12 +19,6 @@ pub(super) fn look(path: &Path, text: &str) -> Result<Found, Failure> {
         Ok(manifest) if named_so || manifest != empty(&manifest) => Ok(found(&file, &manifest)),
         Err(error) if named_so => Err(error.into()),
         _ => Err(unknown(&file, "it is text of no kind that is used here")),
-    }
-}
-
-impl From<ManifestError> for Failure {
-    fn from(error: ManifestError) -> Self {
-        Self::new(Exit::Usage, error.kind(), error.to_string(), error.next_step())
     }
 }
 

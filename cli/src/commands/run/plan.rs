@@ -1,0 +1,143 @@
+//! Which host to run: flag, then variable, then manifest, then default. Pure.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use cofferdam_claims::Trust;
+use cofferdam_host::HostBuilder;
+use cofferdam_host::control::paths::Place;
+use cofferdam_host::manifest::HostSection;
+
+use super::RunArgs;
+use crate::connect::{NAMESPACE, namespace_of};
+use crate::failure::Failure;
+
+/// A host's settings, decided.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    namespace: String,
+    socket: PathBuf,
+    state_dir: PathBuf,
+    trust: Trust,
+    labels: Vec<(String, String)>,
+    shim: Option<PathBuf>,
+}
+
+impl Plan {
+    pub(super) fn new(
+        args: &RunArgs,
+        manifest: &HostSection,
+        environment: &BTreeMap<String, OsString>,
+        uid: u32,
+    ) -> Result<Self, Failure> {
+        let namespace = namespace_of(args.namespace.as_deref(), environment);
+        let namespace = namespace.or_else(|| manifest.namespace.clone()).unwrap_or_else(|| NAMESPACE.to_owned());
+        let place = Place { namespace: &namespace, environment, uid };
+        let socket = place.socket(args.socket.as_deref())?;
+        let state_dir = place.state_dir(args.state_dir.as_deref(), manifest.state_dir.as_deref())?;
+        let trust = trust(&args.trust, environment, &manifest.trust)?;
+        Ok(Self { namespace, socket, state_dir, trust, labels: args.labels.clone(), shim: args.shim.clone() })
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub(super) fn builder(&self) -> HostBuilder {
+        let mut builder = HostBuilder::new()
+            .with_namespace(&self.namespace)
+            .with_socket(&self.socket)
+            .with_state_dir(&self.state_dir)
+            .with_trust(self.trust.clone());
+        for (name, value) in &self.labels {
+            builder = builder.with_label(name, value);
+        }
+        match &self.shim {
+            Some(shim) => builder.with_shim(shim),
+            None => builder,
+        }
+    }
+}
+
+/// Splits `KEY=VALUE`, for clap.
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("give KEY=VALUE".to_owned()),
+    }
+}
+
+/// The first place that names anybody decides alone: whoever names issuers on the command line means these and no others.
+fn trust(flags: &[String], environment: &BTreeMap<String, OsString>, manifest: &[String]) -> Result<Trust, Failure> {
+    let variable = environment.get("COFFERDAM_TRUST").map(|value| value.to_string_lossy().into_owned());
+    let variable: Vec<String> = variable
+        .iter()
+        .flat_map(|accounts| accounts.split(','))
+        .map(|account| account.trim().to_owned())
+        .filter(|account| !account.is_empty())
+        .collect();
+    let accounts = [flags, &variable, manifest].into_iter().find(|accounts| !accounts.is_empty());
+    match accounts {
+        Some(accounts) => Ok(Trust::only(accounts.iter().cloned())?),
+        None => Ok(Trust::Any),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    const ONE: &str = "AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLTYTEPDOJCT";
+    const OTHER: &str = "ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW";
+
+    fn plan(flags: &[&str], variables: &[(&str, &str)], manifest: &HostSection) -> Result<Plan, Failure> {
+        let cli = Cli::try_parse_from([&["cofferdam", "run"], flags].concat()).expect("a good command line");
+        let Command::Run(args) = cli.command else { panic!("not run") };
+        let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), OsString::from(v))).collect();
+        Plan::new(&args, manifest, &environment, 0)
+    }
+
+    fn manifest() -> HostSection {
+        let (namespace, state_dir) = (Some("of-manifest".to_owned()), Some("/m".into()));
+        HostSection { namespace, trust: vec![ONE.to_owned()], state_dir }
+    }
+
+    #[test]
+    fn flags_win_over_variables_over_the_manifest_over_defaults() {
+        let variables = [("COFFERDAM_NAMESPACE", "of-variable"), ("COFFERDAM_TRUST", &*format!("{OTHER}, {ONE}"))];
+        let default = plan(&[], &[], &HostSection::default()).expect("defaults");
+        assert_eq!((default.namespace(), &default.trust), ("default", &Trust::Any));
+        let from_manifest = plan(&[], &[], &manifest()).expect("a manifest");
+        assert_eq!(from_manifest.namespace(), "of-manifest");
+        assert_eq!(from_manifest.socket(), Path::new("/run/cofferdam/of-manifest.sock"));
+        assert_eq!(from_manifest.state_dir, Path::new("/m"));
+        assert_eq!(from_manifest.trust, Trust::only([ONE]).expect("an account"));
+        let from_variables = plan(&[], &variables, &manifest()).expect("variables");
+        assert_eq!(from_variables.namespace(), "of-variable");
+        assert_eq!(from_variables.trust, Trust::only([ONE, OTHER]).expect("accounts"));
+        let flags = ["--nsprefix", "of-flag", "--trust", OTHER, "--state-dir", "s", "-l", "a=b", "--label", "c=d=e"];
+        let from_flags = plan(&flags, &variables, &manifest()).expect("flags");
+        assert_eq!(from_flags.namespace(), "of-flag");
+        assert_eq!(from_flags.trust, Trust::only([OTHER]).expect("an account"));
+        assert_eq!(from_flags.state_dir, Path::new("s"));
+        assert_eq!(from_flags.labels, [("a".into(), "b".into()), ("c".into(), "d=e".into())]);
+    }
+
+    #[test]
+    fn what_is_trusted_must_be_an_account() {
+        for trusted in ["", ",", " "] {
+            let plan = plan(&[], &[("COFFERDAM_TRUST", trusted)], &HostSection::default()).expect("nobody named");
+            assert_eq!(plan.trust, Trust::Any);
+        }
+        let wrong = plan(&["--trust", "MC55H6NHSW63LK2XMMF54BVLQYRNETXE5POCIR3U5MKILGUCGAFMCRY2"], &[], &manifest());
+        assert_eq!(wrong.expect_err("an actor's key").report.kind, "key");
+    }
+}
