@@ -12,7 +12,6 @@ use super::error::ClientError;
 use super::line::{self, LineError, LineLimits, LineReader};
 use super::protocol::{CallRequest, LINE_BYTES_MAX, Reply, Request};
 use super::report::PsReport;
-use super::server::is_permitted;
 
 /// How long a host may take to be connected to, and to answer `ps`.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,7 +27,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the host at this socket, which must be run by this user or by root.
+    /// Connects to the host at this socket, which must be run by this user or by root; root may ask anybody's.
     pub async fn connect(path: &Path) -> Result<Self, ClientError> {
         let owned = || path.to_owned();
         let name = path
@@ -41,7 +40,7 @@ impl Client {
             Ok(Ok(stream)) => stream,
         };
         let creds = stream.peer_creds().map_err(|source| ClientError::Unreachable { path: owned(), source })?;
-        if !is_permitted(creds.euid(), nix::unistd::geteuid().as_raw()) {
+        if !is_believed(creds.euid(), nix::unistd::geteuid().as_raw()) {
             return Err(ClientError::NotOurs { path: owned(), uid: creds.euid().unwrap_or(u32::MAX) });
         }
         let pid = creds.pid().and_then(|pid| u32::try_from(pid).ok());
@@ -112,6 +111,11 @@ impl Client {
     fn another(&self, op: &'static str) -> ClientError {
         ClientError::Nonsense { path: self.path.clone(), op, why: "it is the answer to something else".to_owned() }
     }
+}
+
+/// Whether what this server says is to be believed: somebody else could have put a socket in the host's place.
+pub(super) fn is_believed(server: Option<u32>, own: u32) -> bool {
+    own == 0 || server.is_some_and(|uid| uid == own || uid == 0)
 }
 
 fn unconnected(path: PathBuf, source: io::Error) -> ClientError {

@@ -349,11 +349,19 @@ async fn a_stopping_server_lets_calls_finish_and_takes_no_new_ones() {
 }
 
 #[test]
-fn only_the_owner_and_root_may_ask() {
-    for (peer, own, permitted) in
-        [(Some(0), 0, true), (Some(0), 1000, true), (Some(1000), 1000, true), (Some(1000), 0, false), (None, 0, false)]
-    {
-        assert_eq!(super::server::is_permitted(peer, own), permitted, "{peer:?} asks {own}");
+fn the_owner_and_root_may_ask_and_are_believed() {
+    // A user, another one who listens or connects, and which of the two may go on.
+    let cases = [
+        (Some(0), 0, true, true),
+        (Some(0), 1000, true, true),
+        (Some(1000), 1000, true, true),
+        (Some(1000), 1001, false, false),
+        (Some(1000), 0, false, true),
+        (None, 1000, false, false),
+    ];
+    for (peer, own, may_ask, is_believed) in cases {
+        assert_eq!(super::server::is_permitted(peer, own), may_ask, "{peer:?} asks {own}");
+        assert_eq!(super::client::is_believed(peer, own), is_believed, "{own} asks {peer:?}");
     }
 }
 
