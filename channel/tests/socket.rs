@@ -142,6 +142,21 @@ fn a_late_call_is_cancelled_and_its_place_comes_back_with_its_answer() {
 }
 
 #[test]
+fn a_handler_that_suddenly_blocks_holds_up_nobody_for_long() {
+    let rig = rig(4);
+    // Fast calls let the leader keep the socket while it runs them.
+    (0..100).for_each(|_| assert_eq!(rig.call("Echo", b"fast", LONG).unwrap(), b"fast"));
+    let held = {
+        let client = rig.client.clone();
+        thread::spawn(move || call(&client, "Hold", b"", LONG))
+    };
+    rig.began.recv_timeout(LONG).unwrap();
+    assert_eq!(rig.call("Echo", b"beside", LONG).unwrap(), b"beside");
+    rig.release.send(()).unwrap();
+    assert_eq!(held.join().unwrap(), Ok(vec![0]));
+}
+
+#[test]
 fn callers_beyond_the_limit_wait_their_turn_and_all_are_served() {
     let rig = rig(2);
     let start = Arc::new(Barrier::new(32));

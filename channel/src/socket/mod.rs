@@ -3,15 +3,18 @@
 //! * [`SocketClient`]: a caller writes its own request and reads until its own answer comes; of several callers one
 //!   reads for all and hands the role on when it leaves. With one call in flight there is no hand-off.
 //! * [`Completions`]: the same for callers that must not block; a thread of its own reads, and a descriptor tells.
-//! * [`SocketServer`]: of several workers one reads; it lets go of the socket before it runs what it has read.
+//! * [`SocketServer`]: of several workers one reads; it lets another read on while it runs what it has read,
+//!   unless that is quickly done.
 //!
 //! Nothing here waits without a deadline, except a worker for the next request.
 
 mod client;
 mod completions;
 mod flight;
+mod leadership;
 mod reader;
 mod server;
+mod spin;
 mod writer;
 
 pub use client::{ClientConfig, SocketClient};

@@ -8,6 +8,7 @@ use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
 use nix::poll::PollFlags;
 
+use super::spin::Spin;
 use super::{Broken, Until, wait_ready};
 
 /// Small frames come several to a read; a large payload goes straight to its own memory.
@@ -22,6 +23,7 @@ pub(super) struct FrameReader {
     frame: Frame,
     /// How much of its payload is missing; None between frames.
     missing: Option<usize>,
+    spin: Spin,
     payload_bytes_max: u32,
 }
 
@@ -46,6 +48,7 @@ impl FrameReader {
             filled: 0..0,
             frame: Frame::default(),
             missing: None,
+            spin: Spin::default(),
             payload_bytes_max,
         }
     }
@@ -61,6 +64,11 @@ impl FrameReader {
                 return Ok(false);
             }
         }
+    }
+
+    /// Whether bytes of a further frame have been read already.
+    pub(super) fn has_buffered(&self) -> bool {
+        !self.filled.is_empty()
     }
 
     /// Reads length and header, if all of it has come.
@@ -95,12 +103,16 @@ impl FrameReader {
 
     /// Reads what the socket has. False when the wait ends before there is anything.
     fn read_more(&mut self, stream: &Stream, until: Until<'_>) -> Result<bool, Broken> {
-        if !wait_ready(stream, PollFlags::POLLIN, until)? {
-            return Ok(false);
-        }
-        let read = match self.missing {
-            Some(missing) if missing > BUFFER_BYTES => self.read_payload(stream, missing),
-            _ => self.read_buffer(stream),
+        let mut spin = std::mem::take(&mut self.spin);
+        let found = spin.find(|| match self.read(stream) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            read => Some(read),
+        });
+        self.spin = spin;
+        let read = match found {
+            Some(read) => read,
+            None if wait_ready(stream, PollFlags::POLLIN, until)? => self.read(stream),
+            None => return Ok(false),
         };
         match read {
             Ok(0) => Err(Broken::Eof),
@@ -108,6 +120,13 @@ impl FrameReader {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(Broken::Eof),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read(&mut self, stream: &Stream) -> io::Result<usize> {
+        match self.missing {
+            Some(missing) if missing > BUFFER_BYTES => self.read_payload(stream, missing),
+            _ => self.read_buffer(stream),
         }
     }
 

@@ -1,5 +1,4 @@
-//! The answering end: workers of which one reads. Whoever has read a request lets go of the socket before running it, so
-//! the next worker reads while it runs; the leader is whoever holds the lock on the reader.
+//! The answering end: workers of which one reads, as `leadership.rs` decides, and all run what they have read.
 //!
 //! Workers are made as they are needed, up to one more than may run at once: the one more hears of cancels, and of the
 //! peer's end, while all others are busy. Idle ones leave again.
@@ -14,8 +13,9 @@ use std::time::Duration;
 use cofferdam_protocol::call::{CallId, Fault, Header};
 use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
+use super::leadership::{Leadership, Turn};
 use super::reader::{Frame, FrameReader};
 use super::writer::Writer;
 use super::{Broken, OnBroken, Until, prepare};
@@ -42,11 +42,9 @@ pub struct ServerConfig {
 pub struct SocketServer {
     stream: Stream,
     writer: Writer,
-    reader: Mutex<FrameReader>,
+    leadership: Leadership,
     /// The calls that run, one place for each worker, so that a cancel finds its call.
     running: RwLock<Vec<Arc<Running>>>,
-    /// Workers that wait to read.
-    idle: AtomicUsize,
     workers: AtomicUsize,
     broken: AtomicBool,
     service: Arc<dyn Service>,
@@ -73,9 +71,8 @@ impl SocketServer {
         let server = Arc::new(Self {
             stream: prepare(stream)?,
             writer: Writer::new(config.payload_bytes_max),
-            reader: Mutex::new(FrameReader::new(config.payload_bytes_max)),
+            leadership: Leadership::new(FrameReader::new(config.payload_bytes_max)),
             running: RwLock::default(),
-            idle: AtomicUsize::new(0),
             workers: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
             service,
@@ -94,6 +91,7 @@ impl SocketServer {
     /// Stops reading; workers end when what they run has ended.
     pub fn shut_down(&self) {
         self.broken.store(true, Ordering::Release);
+        self.leadership.close();
         // A shut-down socket is readable at its end, which wakes the reader. It may be shut down already.
         let _ = self.stream.inner().shutdown(std::net::Shutdown::Both);
     }
@@ -120,43 +118,55 @@ impl SocketServer {
 
     fn work(self: &Arc<Self>, running: &Running) {
         let (mut frame, mut answer) = (Frame::default(), Vec::new());
-        while !self.broken.load(Ordering::Acquire) {
-            match self.next_request(&mut frame) {
-                Ok(true) => {
-                    self.run(&frame, running, &mut answer);
-                    shrink(&mut frame.payload);
-                    shrink(&mut answer);
-                }
-                Ok(false) => return,
-                Err(broken) => return self.report(&broken),
-            }
-        }
-    }
-
-    /// Leads: reads until there is a request, and lets a follower lead. False when this worker is not needed any more.
-    fn next_request(self: &Arc<Self>, frame: &mut Frame) -> Result<bool, Broken> {
-        self.idle.fetch_add(1, Ordering::Relaxed);
-        let reader = self.reader.try_lock_for(IDLE);
-        let Some(mut reader) = reader else {
-            self.idle.fetch_sub(1, Ordering::Relaxed);
-            return Ok(false);
-        };
-        let read = self.read_request(&mut reader, frame);
-        let followers = self.idle.fetch_sub(1, Ordering::Relaxed) - 1;
-        if followers == 0 && self.workers.load(Ordering::Relaxed) <= self.config.running_max && read.is_ok() {
-            // Without another thread the next request waits until this one is done, which is slow and not wrong.
-            if let Err(error) = self.add_worker() {
-                tracing::warn!(%error, "no thread for another worker");
-            }
-        }
-        read
-    }
-
-    fn read_request(&self, reader: &mut FrameReader, frame: &mut Frame) -> Result<bool, Broken> {
         loop {
-            if self.broken.load(Ordering::Acquire) {
-                return Ok(false);
+            match self.leadership.follow(IDLE) {
+                Turn::Lead(reader) => {
+                    if let Err(broken) = self.lead(reader, &mut frame, running, &mut answer) {
+                        self.report(&broken);
+                    }
+                }
+                Turn::Unneeded | Turn::Closed => return,
             }
+        }
+    }
+
+    /// Reads and runs requests for as long as the reader stays with this worker.
+    fn lead(
+        self: &Arc<Self>,
+        mut reader: Box<FrameReader>,
+        frame: &mut Frame,
+        running: &Running,
+        answer: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        while self.read_request(&mut reader, frame)? {
+            let (meanwhile, alone) = self.leadership.lay_down(reader);
+            if alone {
+                self.add_follower();
+            }
+            let began = Deadline::now();
+            self.run(frame, running, answer);
+            shrink(&mut frame.payload);
+            shrink(answer);
+            match self.leadership.take_back(meanwhile, Deadline::now().since(began)) {
+                Some(mine) => reader = mine,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_follower(self: &Arc<Self>) {
+        if self.workers.load(Ordering::Relaxed) <= self.config.running_max
+            && let Err(error) = self.add_worker()
+        {
+            // Without another thread the next request waits until this one is done, which is slow and not wrong.
+            tracing::warn!(%error, "no thread for another worker");
+        }
+    }
+
+    /// Reads until there is a request. False when it is over.
+    fn read_request(&self, reader: &mut FrameReader, frame: &mut Frame) -> Result<bool, Broken> {
+        while !self.broken.load(Ordering::Acquire) {
             if !reader.next(&self.stream, frame, Until::from(Deadline::NEVER))? {
                 continue;
             }
@@ -167,6 +177,7 @@ impl SocketServer {
                 Header::Failure { .. } => return Err(Broken::WrongWay("failure")),
             }
         }
+        Ok(false)
     }
 
     fn cancel(&self, call: CallId) {
@@ -216,6 +227,7 @@ impl SocketServer {
 
     fn report(&self, broken: &Broken) {
         if !self.broken.swap(true, Ordering::AcqRel) {
+            self.leadership.close();
             (self.on_broken)(broken);
         }
     }
