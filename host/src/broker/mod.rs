@@ -84,7 +84,7 @@ impl Broker {
                 Some(callee) => Ok((&link.target, &**callee)),
                 None => Err(CallError::ProviderUnavailable {
                     provider: link.provider.clone(),
-                    state: "it has not been started".to_owned(),
+                    state: format!("it has not been started, or does not serve {}", link.contract_id),
                 }),
             },
         }
@@ -95,9 +95,7 @@ impl Outbound for Broker {
     fn host_call(&self, call: &HostCall<'_>, reply: &mut Vec<u8>) -> Result<(), CallError> {
         let routes = self.routes.load();
         let origin_key = call.origin.public_key();
-        let origin = routes
-            .actor(origin_key)
-            .ok_or_else(|| CallError::NoSuchActor { actor: origin_key.to_owned() })?;
+        let origin = routes.actor(origin_key).ok_or_else(|| CallError::NoSuchActor { actor: origin_key.to_owned() })?;
         let target = routes.resolve(origin, call.namespace, call.binding).ok_or_else(|| CallError::NoTarget {
             actor: origin_key.to_owned(),
             namespace: call.namespace.to_owned(),
@@ -132,7 +130,7 @@ impl Inbound for Broker {
         // An actor that runs and isn't linked, and one that doesn't run, look the same to a provider that is not linked.
         let route = routes.actor(call.actor).ok_or(Denial::NotLinked)?;
         let linked = if route.is_linked_to(origin) { Linked::Yes } else { Linked::No };
-        self.policy.check_provider_call(&route.claims, linked, SystemTime::now())?;
+        self.policy.check_provider_call(&route.claims, origin, linked, SystemTime::now())?;
         let invocation = Invocation {
             origin,
             target: &route.entity,

@@ -56,8 +56,8 @@ impl Extras {
         match operation {
             "RequestGuid" => Ok(GeneratorResult { guid: Some(uuid::Uuid::new_v4().to_string()), ..result }),
             "RequestRandom" => {
-                let request: GeneratorRequest = rmp_serde::from_slice(payload)
-                    .map_err(|error| format!("the request can't be decoded: {error}"))?;
+                let request: GeneratorRequest =
+                    rmp_serde::from_slice(payload).map_err(|error| format!("the request can't be decoded: {error}"))?;
                 let GeneratorRequest { min, max } = request;
                 if min >= max {
                     return Err(format!("min must be less than max, got {min} and {max}"));

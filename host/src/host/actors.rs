@@ -77,7 +77,9 @@ impl Host {
         if let Some(RunningActor { module, claims, .. }) = stopped {
             let by = Deadline::after(self.inner.config.limits.timeout);
             let retire = move || module.retire(by);
-            tokio::task::spawn_blocking(retire).await.map_err(|error| HostError::Internal { message: error.to_string() })?;
+            tokio::task::spawn_blocking(retire)
+                .await
+                .map_err(|error| HostError::Internal { message: error.to_string() })?;
             tracing::info!(actor = %claims.subject(), "actor stopped");
         }
         Ok(())

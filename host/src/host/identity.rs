@@ -32,7 +32,10 @@ pub(super) fn claim(state_dir: &Path) -> Result<Claim> {
     match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
         Ok(mut claim) => {
             // The pid is for people who meet the lock; the lock itself is the kernel's.
-            claim.set_len(0).and_then(|()| write!(claim, "{}", std::process::id())).map_err(failed("writing its lock"))?;
+            claim
+                .set_len(0)
+                .and_then(|()| write!(claim, "{}", std::process::id()))
+                .map_err(failed("writing its lock"))?;
             Ok(claim)
         }
         Err((mut lock, Errno::EWOULDBLOCK)) => {

@@ -177,10 +177,8 @@ impl Host {
         let Some(running) = self.inner.running.get() else { return };
         self.inner.broker.refuse_new_calls();
         let (actors, providers) = self.inner.state.lock().close(&self.inner.broker);
-        let draining: Vec<_> = providers
-            .into_iter()
-            .map(|provider| tokio::spawn(async move { provider.stop().await }))
-            .collect();
+        let draining: Vec<_> =
+            providers.into_iter().map(|provider| tokio::spawn(async move { provider.stop().await })).collect();
         for drained in draining {
             // A panic of the task is in the log already; the process dies with its handle.
             let _ = drained.await;

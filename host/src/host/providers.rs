@@ -97,9 +97,10 @@ impl Host {
         let built_in = extras::key();
         let built_in = (built_in.id, extras::CONTRACT_ID.to_owned(), built_in.link_name);
         let state = self.inner.state.lock();
-        let started = state.providers.iter().map(|(key, running)| {
-            (key.id.clone(), running.claims.metadata().capid.clone(), key.link_name.clone())
-        });
+        let started = state
+            .providers
+            .iter()
+            .map(|(key, running)| (key.id.clone(), running.claims.metadata().capid.clone(), key.link_name.clone()));
         Ok(std::iter::once(built_in).chain(started).collect())
     }
 

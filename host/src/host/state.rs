@@ -120,15 +120,17 @@ impl State {
 
     /// Makes the routes that calls take from now on.
     pub(super) fn publish(&self, broker: &Broker) {
-        broker.publish(Routes::new(self.actors.iter().map(|(public_key, actor)| ActorRoute {
-            entity: WasmCloudEntity::Actor(public_key.clone()),
-            claims: actor.claims.clone(),
-            callee: actor.module.clone(),
-            links: self
-                .links
-                .of_actor(public_key)
-                .map(|(key, link)| LinkRoute::new(key, &link.provider, self.callee(key, &link.provider)))
-                .collect(),
+        broker.publish(Routes::new(self.actors.iter().map(|(public_key, actor)| {
+            ActorRoute {
+                entity: WasmCloudEntity::Actor(public_key.clone()),
+                claims: actor.claims.clone(),
+                callee: actor.module.clone(),
+                links: self
+                    .links
+                    .of_actor(public_key)
+                    .map(|(key, link)| LinkRoute::new(key, &link.provider, self.callee(key, &link.provider)))
+                    .collect(),
+            }
         })));
     }
 
@@ -144,7 +146,7 @@ impl State {
     pub(super) fn standing(&self, policy: &Policy, key: &LinkKey, link: &Link) -> Standing {
         let Some(actor) = self.actors.get(&key.actor) else { return Standing::NoActor };
         let target = LinkRoute::new(key, &link.provider, None).target;
-        if let Err(denial) = policy.check_call(&actor.claims, &target, "", SystemTime::now()) {
+        if let Err(denial) = policy.check_link(&actor.claims, &target, SystemTime::now()) {
             return Standing::Denied(denial);
         }
         if link.provider == extras::key() {
@@ -169,7 +171,7 @@ impl State {
         let allowed = |key: &LinkKey, link: &Link| {
             let actor = self.actors.get(&key.actor)?;
             let target = LinkRoute::new(key, &link.provider, None).target;
-            policy.check_call(&actor.claims, &target, "", SystemTime::now()).ok()?;
+            policy.check_link(&actor.claims, &target, SystemTime::now()).ok()?;
             Some((key.actor.clone(), settings(&actor.claims, link)))
         };
         let links = self.links.of_provider(provider).filter(|(key, _)| key.contract_id == contract_id);

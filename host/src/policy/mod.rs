@@ -61,17 +61,28 @@ impl Policy {
         }
     }
 
-    /// A call of a provider to an actor: it needs a link between the two, and the actor's claims must be in time.
+    /// A call of a provider to an actor: it needs a link between the two, one that may be made still.
     pub fn check_provider_call(
         &self,
         target: &Verified<ActorMetadata>,
+        origin: &WasmCloudEntity,
         linked: Linked,
         now: SystemTime,
     ) -> Result<(), Denial> {
         match linked {
-            Linked::Yes => check_time(target, now),
+            Linked::Yes => self.check_link(target, origin, now),
             Linked::No => Err(Denial::NotLinked),
         }
+    }
+
+    /// A link of an actor to a provider.
+    pub fn check_link(
+        &self,
+        actor: &Verified<ActorMetadata>,
+        provider: &WasmCloudEntity,
+        now: SystemTime,
+    ) -> Result<(), Denial> {
+        self.check_call(actor, provider, "", now)
     }
 }
 

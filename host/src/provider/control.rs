@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use cofferdam_channel::descriptors;
+use cofferdam_channel::protocol::DecodeError;
 use cofferdam_channel::protocol::control::{HostMessage, ShimMessage};
 use cofferdam_channel::protocol::frame::{LENGTH_BYTES, body_bytes};
 use cofferdam_channel::protocol::limits::CONTROL_FRAME_BYTES_MAX;
-use cofferdam_channel::protocol::DecodeError;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;

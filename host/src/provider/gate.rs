@@ -91,10 +91,7 @@ impl Callee for ProviderGate {
             Passage::Open(client) => client,
             Passage::Draining => return Err(CallError::ProviderDraining { provider: self.key.clone() }),
             Passage::Closed(state) => {
-                return Err(CallError::ProviderUnavailable {
-                    provider: self.key.clone(),
-                    state: (*state).to_owned(),
-                });
+                return Err(CallError::ProviderUnavailable { provider: self.key.clone(), state: (*state).to_owned() });
             }
         };
         let began = Deadline::now();

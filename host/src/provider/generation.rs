@@ -89,8 +89,8 @@ impl Process {
         let (down, down_theirs) = socket::pair().map_err(system("making its socket for calls"))?;
         let (up, up_theirs) = socket::pair().map_err(system("making its socket for calls to actors"))?;
         let (broken_to, broken) = mpsc::channel(4);
-        let server = start_server(spec, surroundings, up, broken_to.clone())
-            .map_err(system("serving its calls to actors"))?;
+        let server =
+            start_server(spec, surroundings, up, broken_to.clone()).map_err(system("serving its calls to actors"))?;
 
         let delivery = Delivery {
             generation,
@@ -178,9 +178,7 @@ impl Process {
         tokio::spawn(async move {
             let Ok(_turn) = asks.acquire().await else { return };
             let granted = tokio::task::spawn_blocking(move || grants::grant(&want)).await;
-            let granted = granted.unwrap_or_else(|error| {
-                Err((Refusal::Failed, error.to_string()))
-            });
+            let granted = granted.unwrap_or_else(|error| Err((Refusal::Failed, error.to_string())));
             let answer = match granted {
                 Ok(granted) => (HostMessage::Granted { request }, Some(granted)),
                 Err((refusal, reason)) => (HostMessage::Refused { request, refusal, reason }, None),

@@ -20,8 +20,7 @@ impl SealedLibrary {
         let mut file = std::fs::File::from(memfd);
         file.write_all(bytes)?;
         let memfd = OwnedFd::from(file);
-        let seals =
-            SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+        let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
         fcntl(&memfd, FcntlArg::F_ADD_SEALS(seals))?;
         Ok(Self { memfd: Arc::new(memfd) })
     }

@@ -284,7 +284,8 @@ impl Runner {
             return Err(format!("it answered bind {request}, which is not awaited"));
         };
         // A later bind of the same actor supersedes this one.
-        let superseded = self.awaited.values().any(|awaited| matches!(awaited, Awaited::Bind(other) if *other == actor));
+        let superseded =
+            self.awaited.values().any(|awaited| matches!(awaited, Awaited::Bind(other) if *other == actor));
         if let Some(link) = self.links.get_mut(&actor).filter(|_| !superseded) {
             let rejection = rejection.map(|reason| printable(&reason));
             let answer = match &rejection {

@@ -96,10 +96,9 @@ impl ActorRoute {
         self.links.iter().find(|link| link.contract_id == contract_id && link.link_name == binding)
     }
 
-    /// Whether any link leads to the provider.
+    /// Whether any link leads to the provider, for the contract that it serves.
     pub fn is_linked_to(&self, provider: &WasmCloudEntity) -> bool {
-        let WasmCloudEntity::Capability { id, link_name, .. } = provider else { return false };
-        self.links.iter().any(|link| link.provider.id == *id && link.provider.link_name == *link_name)
+        self.links.iter().any(|link| link.target == *provider)
     }
 }
 

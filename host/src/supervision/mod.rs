@@ -211,13 +211,7 @@ impl Supervision {
         (State::Starting { generation, until }, vec![Effect::Spawn(generation)])
     }
 
-    fn back_off(
-        &mut self,
-        generation: Generation,
-        now: Deadline,
-        timing: &Timing,
-        jitter: f64,
-    ) -> State {
+    fn back_off(&mut self, generation: Generation, now: Deadline, timing: &Timing, jitter: f64) -> State {
         let RestartPolicy { first_delay, delay_max, .. } = timing.restart;
         let delay = match self.in_a_row {
             0 => Duration::ZERO,

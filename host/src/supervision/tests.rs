@@ -18,15 +18,7 @@ fn every_event_in_every_state() {
         State::Draining { generation, until: at(2) },
         State::Backoff { generation, until: at(1) },
     ];
-    let events = [
-        Event::Start,
-        Event::Loaded,
-        Event::Failed,
-        Event::Exited,
-        Event::Broken,
-        Event::Drain,
-        Event::Timer,
-    ];
+    let events = [Event::Start, Event::Loaded, Event::Failed, Event::Exited, Event::Broken, Event::Drain, Event::Timer];
     let name = |debug: String| debug.split([' ', '(']).next().unwrap_or_default().to_owned();
     let mut table = String::new();
     for state in states {

@@ -218,7 +218,10 @@ impl CallError {
         match self {
             Self::Denied(_) | Self::NoTarget { .. } | Self::NoSuchActor { .. } => Blame::Operator,
             Self::ActorFailed { .. } | Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => Blame::Actor,
-            Self::ActorNotCallable { .. } | Self::TooDeep { .. } | Self::PayloadTooLarge { .. } | Self::Unsendable { .. } => Blame::Actor,
+            Self::ActorNotCallable { .. }
+            | Self::TooDeep { .. }
+            | Self::PayloadTooLarge { .. }
+            | Self::Unsendable { .. } => Blame::Actor,
             Self::ProviderFailed { .. } | Self::ProviderPanicked { .. } | Self::ProviderCrashed { .. } => {
                 Blame::Provider
             }

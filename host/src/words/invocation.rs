@@ -55,7 +55,12 @@ pub trait Outbound: Send + Sync {
 pub trait Inbound: Send + Sync {
     /// Brokers one call of the provider `origin` to an actor, on the thread that carries it, appending the answer to
     /// `reply`. The deadline is the provider's own word.
-    fn provider_call(&self, origin: &WasmCloudEntity, call: &ActorCall<'_>, reply: &mut Vec<u8>) -> Result<(), CallError>;
+    fn provider_call(
+        &self,
+        origin: &WasmCloudEntity,
+        call: &ActorCall<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), CallError>;
 }
 
 /// What a provider asks of an actor.
