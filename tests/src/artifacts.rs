@@ -57,16 +57,21 @@ pub fn wat(name: &str) -> Vec<u8> {
     wat::parse_file(&path).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// What tests say of an actor when they say nothing else.
+pub fn claims(name: &str, caps: &[&str]) -> ActorClaims {
+    let caps = caps.iter().map(|cap| (*cap).to_owned()).collect();
+    ActorClaims { name: name.to_owned(), caps, rev: Some(1), ..ActorClaims::default() }
+}
+
 /// Signs a module for a fresh actor.
 pub fn sign(name: &str, wasm: &[u8], caps: &[&str], alias: Option<&str>) -> Vec<u8> {
-    let claims = ActorClaims {
-        name: name.to_owned(),
-        caps: caps.iter().map(|cap| (*cap).to_owned()).collect(),
-        call_alias: alias.map(str::to_owned),
-        rev: Some(1),
-        ..ActorClaims::default()
-    };
-    sign_actor(name, wasm, claims, issuer(), &KeyKind::Actor.generate()).expect("a good module can be signed")
+    sign_as(wasm, ActorClaims { call_alias: alias.map(str::to_owned), ..claims(name, caps) })
+}
+
+/// Signs a module for a fresh actor with any claims.
+pub fn sign_as(wasm: &[u8], claims: ActorClaims) -> Vec<u8> {
+    let name = claims.name.clone();
+    sign_actor(&name, wasm, claims, issuer(), &KeyKind::Actor.generate()).expect("a good module can be signed")
 }
 
 /// A fresh, signed actor of a built guest.

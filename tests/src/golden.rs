@@ -16,13 +16,15 @@ pub fn show_error(error: &HostError) -> String {
     redact(&format!("{}: {}", report.kind, report.message))
 }
 
-/// The text with every public key replaced by its first letter and `…`, and every measured time by `…`.
+/// The text with every public key replaced by its first letter and `…`, and every hash and measured time by `…`.
 pub fn redact(text: &str) -> String {
-    let is_key = |word: &str| word.len() == 56 && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let is_long = |word: &str, length| word.len() == length && !word.bytes().any(|b| b.is_ascii_lowercase());
     let mut shown = String::new();
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        if is_key(bare) {
+        if is_long(bare, 64) {
+            shown.push_str(&format!("…{}", &word[bare.len()..]));
+        } else if is_long(bare, 56) {
             shown.push_str(&format!("{}…{}", &bare[..1], &word[bare.len()..]));
         } else {
             shown.push_str(word);

@@ -7,7 +7,7 @@ use cofferdam_host::control::{Client, PsReport};
 use cofferdam_host::{Actor, Host, HostBuilder, HostError, NativeCapability};
 use tempfile::TempDir;
 
-use crate::artifacts;
+use crate::{artifacts, payload};
 
 /// How long anything in a test may take before it has failed.
 pub const LONG: Duration = Duration::from_secs(30);
@@ -72,6 +72,18 @@ impl Rig {
     ) -> Result<(), HostError> {
         let values: HashMap<_, _> = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         self.host.set_link(actor, contract_id, None, provider.to_owned(), values).await
+    }
+
+    /// Lets an actor of the guest `caller` make a host call.
+    pub async fn forward(
+        &self,
+        actor: &str,
+        namespace: &str,
+        operation: &str,
+        payload: &serde_json::Value,
+    ) -> Result<Vec<u8>, HostError> {
+        let call = payload::pack(&payload::forward(namespace, operation, payload));
+        self.host.call_actor(actor, "Forward", &call).await
     }
 
     /// What the operator sees.

@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod faults;
+mod policy;
 mod recovery;
 mod seed;

@@ -41,6 +41,7 @@ const ARROWS: &[Arrows] = &[
     Arrows { folder: "sdk/legacy",    may_import: &["sdk/abi"],                      never: &[] },
     Arrows { folder: "providers/*",   may_import: &["sdk/provider"],                 never: &["wasmer"] },
     Arrows { folder: "tests",         may_import: &["host"],                         never: &[] },
+    Arrows { folder: "tests/probe",   may_import: &["sdk/provider"],                 never: &["wasmer"] },
     Arrows { folder: "benches",       may_import: &[ANYTHING],                       never: &[] },
     Arrows { folder: "xtask",         may_import: &[],                               never: &["tokio"] },
 ];
