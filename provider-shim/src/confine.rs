@@ -1,10 +1,7 @@
 //! Gives up what this process could do, before any thread and any foreign code exists.
 //!
-//! In this order: descriptors nobody meant to hand over, living longer than the host, gaining privileges, being
-//! debugged or dumped. Namespaces, the root, limits, Landlock and seccomp have their place below, in the order of
+//! In this order: living longer than the host, writing a core, gaining privileges, being debugged or dumped. Namespaces, the root, limits, Landlock and seccomp have their place below, in the order of
 //! `docs/sandbox.md`, once they are built.
-#![allow(unsafe_code)]
-
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
@@ -19,7 +16,6 @@ pub(crate) type Confinement = u64;
 const BASIC: Confinement = 1;
 
 pub(crate) fn confine() -> Result<Confinement, ShimFault> {
-    close_strangers()?;
     die_with_the_host()?;
     // A crash writes no core: its pages hold other people's payloads.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(failed("setrlimit(CORE)"))?;
@@ -28,16 +24,6 @@ pub(crate) fn confine() -> Result<Confinement, ShimFault> {
     // No process of the same user may read our memory or attach to us.
     prctl::set_dumpable(false).map_err(failed("prctl(DUMPABLE)"))?;
     Ok(BASIC)
-}
-
-/// Standard streams and the control socket stay; the latter was duplicated to the lowest number that was free, so
-/// anything that leaked from the host lies beyond it or was there before: all but the control socket is closed on exec
-/// by the host, and this makes sure.
-fn close_strangers() -> Result<(), ShimFault> {
-    const FIRST_AFTER_CONTROL: libc::c_uint = 4;
-    // SAFETY: the call touches only the descriptor table, and this process owns no descriptor above 3 yet.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, FIRST_AFTER_CONTROL, libc::c_uint::MAX, 0) };
-    Errno::result(result).map(drop).map_err(failed("close_range"))
 }
 
 /// The kernel kills this process when the thread of the host that started it ends. Between the fork and this call

@@ -1,9 +1,12 @@
-//! What the host hands over: the control socket, as standard input, so that the host can use `posix_spawn`.
+//! What the host hands over: the control socket, as standard input, so that the host can use `posix_spawn`. Whatever
+//! else came along was not meant for this process, and goes first.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
+use nix::errno::Errno;
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 
 use crate::fault::ShimFault;
@@ -11,6 +14,7 @@ use crate::fault::ShimFault;
 /// Takes the control socket, and leaves an end of nothing in its place: a provider that reads standard input reads
 /// its end.
 pub(crate) fn control_socket() -> Result<UnixStream, ShimFault> {
+    close_strangers()?;
     let stdin = io::stdin();
     match getsockopt(&stdin, sockopt::SockType) {
         Ok(SockType::Stream) => {}
@@ -20,4 +24,12 @@ pub(crate) fn control_socket() -> Result<UnixStream, ShimFault> {
     let (nothing, _) = UnixStream::pair().map_err(ShimFault::Inherit)?;
     nix::unistd::dup2_stdin(nothing).map_err(|errno| ShimFault::Inherit(errno.into()))?;
     Ok(stream)
+}
+
+/// Only the standard streams stay.
+fn close_strangers() -> Result<(), ShimFault> {
+    const FIRST_STRANGER: libc::c_uint = 3;
+    // SAFETY: the call touches only the descriptor table, and nothing in this process owns a descriptor above 2 yet.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, FIRST_STRANGER, libc::c_uint::MAX, 0) };
+    Errno::result(result).map(drop).map_err(|errno| ShimFault::Inherit(errno.into()))
 }

@@ -20,7 +20,7 @@ mod logging;
 mod serve;
 mod sink;
 
-use std::process::ExitCode;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use cofferdam_channel::control::{self, ControlReceiver, ControlSender};
@@ -31,17 +31,13 @@ use crate::fault::ShimFault;
 /// How long the host may take to greet. It has just started us, so it is there.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("cofferdam-shim: {fault}");
-            ExitCode::from(fault.exit_code())
-        }
-    }
+fn main() {
+    let Err(fault) = run();
+    eprintln!("cofferdam-shim: {fault}");
+    serve::exit(fault.exit_code())
 }
 
-fn run() -> Result<(), ShimFault> {
+fn run() -> Result<Infallible, ShimFault> {
     let stream = inherit::control_socket()?;
     let confinement = confine::confine()?;
     let hello = ShimHello { pid: std::process::id(), confinement };

@@ -8,6 +8,7 @@
 //! ```
 #![allow(unsafe_code)]
 
+use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -63,7 +64,7 @@ pub(crate) fn serve(
     sender: ControlSender,
     delivery: Delivery,
     rules: HostHello,
-) -> Result<(), ShimFault> {
+) -> Result<Infallible, ShimFault> {
     let sender = Arc::new(sender);
     let asks = Arc::new(Asks::new(sender.clone()));
     let shared = Shared { sender, asks, rules, serving: Arc::default(), drained: Arc::default() };
@@ -85,7 +86,7 @@ impl Shared {
         receiver: &mut ControlReceiver,
         jobs: &SyncSender<Job>,
         health: &SyncSender<u64>,
-    ) -> Result<(), ShimFault> {
+    ) -> Result<Infallible, ShimFault> {
         loop {
             let (message, mut descriptors) = match receiver.receive() {
                 Ok(received) => received,
@@ -238,7 +239,7 @@ pub(crate) fn host_gone(_: &Broken) {
 }
 
 /// Ends the process without running what foreign code registered for its exit.
-fn exit(code: u8) -> ! {
+pub(crate) fn exit(code: u8) -> ! {
     // SAFETY: it takes nothing and never returns.
     unsafe { libc::_exit(code.into()) }
 }
