@@ -30,8 +30,12 @@ pub fn redact(text: &str) -> String {
             shown.push_str(word);
         }
     }
-    match shown.split_once(" within ") {
-        Some((before, _)) => format!("{before} within …"),
-        None => shown,
+    // How long it took, and where a guest was when its time was over, differ from run to run.
+    for cut in [" within ", "ran out of fuel"] {
+        if let Some(at) = shown.find(cut) {
+            shown.truncate(at + cut.len());
+            shown.push('…');
+        }
     }
+    shown
 }

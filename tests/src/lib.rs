@@ -6,6 +6,7 @@
 pub mod artifacts;
 pub mod golden;
 pub mod http;
+pub mod log;
 pub mod payload;
 pub mod process;
 pub mod rig;

@@ -24,9 +24,10 @@ pub fn unpack(bytes: &[u8]) -> Value {
     rmp_serde::from_slice(bytes).expect("an answer is MessagePack")
 }
 
-/// `HandleRequest` of `wasmcloud:httpserver`, as the HTTP server sends it for a GET.
-pub fn get(path: &str) -> Vec<u8> {
-    pack(&json!({ "method": "GET", "path": path, "queryString": "", "header": {}, "body": [] }))
+/// `HandleRequest` of `wasmcloud:httpserver`, as the HTTP server sends it for a GET of a path and perhaps a query.
+pub fn get(target: &str) -> Vec<u8> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    pack(&json!({ "method": "GET", "path": path, "queryString": query, "header": {}, "body": [] }))
 }
 
 /// An argument of the guest `caller`: which host call to make. It is the payload of a further `Forward`, too.

@@ -1,7 +1,9 @@
 //! System tests: what the project promises, seen from outside.
 #![forbid(unsafe_code)]
 
+mod contracts;
 mod faults;
+mod lifecycle;
 mod policy;
 mod recovery;
 mod seed;
