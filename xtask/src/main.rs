@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod demo;
 mod failure;
 mod guests;
 mod layers;
 mod test;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -38,6 +40,19 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Runs the demo until Ctrl-C, and says what to try
+    Demo {
+        /// Try it all, say what happened, and end
+        #[arg(long)]
+        check: bool,
+    },
+    /// What the demo starts the host by
+    #[command(hide = true)]
+    BecomeHost {
+        parent: i32,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -56,6 +71,9 @@ fn run(task: Task, root: &Path) -> Result<(), Failure> {
         Task::Test { only } => test::run(root, &only),
         Task::Guests { check: true } => guests::check(root),
         Task::Guests { check: false } => guests::build(root),
+        Task::Demo { check: true } => demo::check(root),
+        Task::Demo { check: false } => demo::show(root),
+        Task::BecomeHost { parent, command } => Err(demo::become_host(parent, &command)),
     }
 }
 

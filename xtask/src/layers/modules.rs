@@ -15,7 +15,7 @@ const FOLDER: &str = "host/src";
 const LAYERS: &[(&str, &[&str])] = &[
     ("words", &["words"]),
     ("pure", &["policy", "links", "manifest", "router", "supervision"]),
-    ("world", &["actor", "provider", "control", "registry", "lattice"]),
+    ("world", &["actor", "provider", "broker", "extras", "control"]),
     ("root", &["host"]),
 ];
 
