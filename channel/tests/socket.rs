@@ -1,4 +1,5 @@
 //! The socket tier, both ends in one process: what callers see when the other end is slow, dead, full or hostile.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
