@@ -27,6 +27,12 @@ use crate::supervision::Generation;
 /// What a process that died has closed, the kernel closes a moment before it tells that the process ended.
 const EXIT_AFTER_EOF: Duration = Duration::from_millis(500);
 
+/// How long the rest of what a process said may take to be read after its end: it has been sent already.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// Messages that are read after the end of a process.
+const LAST_WORDS_MAX: u32 = 256;
+
 /// Requests of a provider that the host works on at once.
 const ASKS_MAX: usize = 16;
 
@@ -47,6 +53,9 @@ pub(super) struct Process {
     broken_to: mpsc::Sender<String>,
     asks: Arc<Semaphore>,
     payload_bytes_max: u32,
+    /// How it ended, once it has.
+    ended: Option<Exit>,
+    last_words_left: u32,
 }
 
 /// What a process did.
@@ -123,6 +132,8 @@ impl Process {
             broken_to,
             asks: Arc::new(Semaphore::new(ASKS_MAX)),
             payload_bytes_max: spec.limits.payload_bytes_max,
+            ended: None,
+            last_words_left: LAST_WORDS_MAX,
         })
     }
 
@@ -132,6 +143,26 @@ impl Process {
 
     /// Waits for the next thing it does. May be dropped and called again.
     pub(super) async fn next(&mut self) -> Happened {
+        if self.ended.is_none() {
+            match self.while_it_lives().await {
+                Happened::Exited(exit) => self.ended = Some(exit),
+                happened => return happened,
+            }
+        }
+        // What it said before it ended comes first: it may say why. The end of the socket ends this, unless a child of
+        // the process holds it open.
+        if self.last_words_left > 0 {
+            self.last_words_left -= 1;
+            let last_words = self.receiver.receive(&self.control);
+            if let Ok(Ok(message)) = tokio::time::timeout(LAST_WORDS, last_words).await {
+                return Happened::Said(message);
+            }
+            self.last_words_left = 0;
+        }
+        Happened::Exited(self.ended.unwrap_or(Exit::Unknown))
+    }
+
+    async fn while_it_lives(&mut self) -> Happened {
         let Self { child, control, receiver, broken, .. } = self;
         let why = tokio::select! {
             exit = child.exit() => return Happened::Exited(exit),
