@@ -31,10 +31,10 @@ fn error_of<T>(result: Result<T, HostError>) -> String {
 /// Whatever comes first, it works when all are there; and again after either side was stopped and started.
 #[tokio::test(flavor = "multi_thread")]
 async fn links_may_come_in_any_order() {
+    let rig = Rig::start().await;
+    let (actor, probe) = (artifacts::actor("caller", &[PROBE]), artifacts::provider("probe", PROBE));
+    let (actor_id, probe_id) = (actor.public_key(), probe.id());
     for order in ["apl", "alp", "pal", "pla", "lap", "lpa"] {
-        let rig = Rig::start().await;
-        let (actor, probe) = (artifacts::actor("caller", &[PROBE]), artifacts::provider("probe", PROBE));
-        let (actor_id, probe_id) = (actor.public_key(), probe.id());
         for step in order.chars() {
             match step {
                 'a' => drop(rig.start_actor(actor.clone()).await),
@@ -49,15 +49,19 @@ async fn links_may_come_in_any_order() {
 
         rig.host.stop_actor(&actor_id).await.expect("it can be stopped");
         assert_eq!(link_state(&rig).await, "waits for its actor", "{order}");
-        rig.start_actor(actor).await;
+        rig.start_actor(actor.clone()).await;
         assert_eq!(linked(&rig, &actor_id).await, [actor_id.as_str()], "{order}");
 
         rig.host.stop_provider(&probe_id, PROBE, None).await.expect("it can be stopped");
         assert_eq!(link_state(&rig).await, "waits for its provider", "{order}");
-        rig.start_provider(probe).await;
+        rig.start_provider(probe.clone()).await;
         assert_eq!(linked(&rig, &actor_id).await, [actor_id.as_str()], "{order}");
-        rig.host.stop().await;
+
+        rig.host.stop_actor(&actor_id).await.expect("it can be stopped");
+        rig.host.stop_provider(&probe_id, PROBE, None).await.expect("it can be stopped");
+        rig.host.remove_link(&actor_id, PROBE, None).await.expect("it can be removed");
     }
+    rig.host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

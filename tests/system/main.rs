@@ -3,6 +3,7 @@
 
 mod contracts;
 mod faults;
+mod host_death;
 mod lifecycle;
 mod policy;
 mod recovery;
