@@ -8,8 +8,8 @@
 //!                      |    v              v                 v
 //!                      +-- Backoff <-------+              Stopped
 //! ```
-//! [`step`] is the whole of it. Whoever runs it spawns, kills and tells time. Holding a provider that crashes too
-//! often, and finding hung ones, have their place here.
+//! [`Supervision::step`] is the whole of it. Whoever runs it spawns, kills and tells time. Holding a provider that
+//! crashes too often, and finding hung ones, have their place here.
 
 use std::time::Duration;
 
