@@ -43,6 +43,13 @@ pub(crate) fn program<'a>(name: impl AsRef<OsStr>, args: impl IntoIterator<Item 
     Tool::new(name.as_ref(), &shown, args)
 }
 
+/// Whether `cargo run` set this variable for us. Build scripts watch some of these: a cargo of ours would compile ring again that
+/// a cargo of the user's has compiled, and the other way round.
+fn is_about_this_package(variable: &OsStr) -> bool {
+    let name = variable.as_encoded_bytes();
+    name.starts_with(b"CARGO_PKG_") || name.starts_with(b"CARGO_MANIFEST_")
+}
+
 /// Where PATH has a program of this name.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -55,6 +62,9 @@ impl Tool {
         let shown = std::iter::once(name).chain(args.iter().copied()).collect::<Vec<_>>().join(" ");
         let mut command = Command::new(program);
         command.args(&args).stdin(Stdio::null());
+        for name in std::env::vars_os().map(|(name, _)| name).filter(|name| is_about_this_package(name)) {
+            command.env_remove(name);
+        }
         Self { command, shown, advice: None }
     }
 

@@ -73,6 +73,7 @@ impl Provider for Probe {
                 reply.write(&self.host.call(&request)?)
             }
             "Wait" => {
+                #[expect(clippy::disallowed_methods, reason = "being slow is what the test asks for")]
                 std::thread::sleep(Duration::from_millis(rmp_serde::from_slice(call.payload())?));
                 reply.write(b"waited")
             }

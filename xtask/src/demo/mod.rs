@@ -2,7 +2,7 @@
 //! until Ctrl-C. With `--check` it plays the demo itself instead, and fails when something is not as it says.
 //!
 //! It does what a person would do, by the commands that users have; it never reaches into the host. [`show`] is the place
-//! to start reading, [`check`] the part that continuous integration runs.
+//! to start reading, [`mod@check`] the part that continuous integration runs.
 
 mod check;
 mod host;

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must pass before a change is merged, cheapest first, in one command.
 //!
-//! Each step is a row of [`STEPS`] and stops the run when it fails. All of them build with the dev profile that the demo uses.
+//! Each step is a row of [`STEPS`] and stops the run when it fails. All of them build with the dev profile that the demo uses, and
+//! all select the whole workspace with what its tests need: another selection has other features, and compiles wasmer again.
 
 mod deny;
 mod rules;
@@ -82,7 +83,9 @@ fn build(root: &Path) -> Result<(), Failure> {
 
 fn docs(root: &Path) -> Result<(), Failure> {
     // Private items too: module headers are for those who work on the code, and link to what is not public.
-    let args = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
+    // And `--examples`, of which there are none, because with it cargo selects the features that the lints were checked with.
+    let what = ["doc", "--workspace", "--lib", "--bins", "--examples"];
+    let args = what.into_iter().chain(["--no-deps", "--document-private-items", "--locked"]);
     cargo(root, args)
         .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links")
         .advice("mend the first link or tag named above")

@@ -27,6 +27,9 @@ pub(super) fn run(root: &Path) -> Result<Tally, Failure> {
         println!("cargo-nextest is not installed: using `cargo test`, which is slower and has no time limit on a test");
         cargo(root, ["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"])
     };
+    // Tests run the programs of the workspace. They find them built, in this step too when it runs alone.
+    super::build(root)?;
+    let tests = tests.env("COFFERDAM_BUILT", "1");
     let mut tally = Tally::default();
     let outcome = counted(tests, &mut tally)
         .and_then(|()| counted(cargo(root, ["test", "--workspace", "--locked", "--doc"]), &mut tally));
