@@ -21,7 +21,8 @@ pub(super) async fn drain(stream: OwnedFd, name: &'static str, provider: Provide
     let mut lines = Lines::default();
     let mut chunk = vec![0; 16 << 10];
     let write = |line: &str, dropped: u64| {
-        tracing::info!(target: "cofferdam::provider", %provider, pid, stream = name, dropped, "{line}");
+        tell_dropped(&provider, dropped);
+        tracing::info!(target: "cofferdam::provider", %provider, pid, stream = name, "{line}");
     };
     loop {
         match pipe.read(&mut chunk).await {
@@ -97,6 +98,13 @@ impl Lines {
         if let Some(dropped) = self.limiter.admit(now) {
             write(&text, dropped);
         }
+    }
+}
+
+/// Says how many lines were lost before the next one, if any were.
+pub(super) fn tell_dropped(provider: &ProviderKey, dropped: u64) {
+    if dropped > 0 {
+        tracing::warn!(target: "cofferdam::provider", %provider, dropped, "lines were dropped");
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::gate::{Passage, ProviderGate};
 use super::generation::{Happened, Process, instant};
-use super::output::{Limiter, printable};
+use super::output::{Limiter, printable, tell_dropped};
 use super::{BindError, Binding, Command, ProviderSpec, Settings, StartError, Status, Surroundings};
 use crate::supervision::{Effect, Event, Generation, State, Supervision};
 use crate::words::Deadline;
@@ -366,12 +366,13 @@ impl Runner {
 
     fn log_line(&mut self, level: u32, line: &str, dropped: u64) {
         let Some(dropped_here) = self.log.admit(Instant::now()) else { return };
-        let (provider, dropped, line) = (&self.spec.key, dropped + dropped_here, printable(line));
+        let (provider, line) = (&self.spec.key, printable(line));
+        tell_dropped(provider, dropped + dropped_here);
         match level {
-            0 => tracing::error!(target: "cofferdam::provider", %provider, dropped, "{line}"),
-            1 => tracing::warn!(target: "cofferdam::provider", %provider, dropped, "{line}"),
-            2 => tracing::info!(target: "cofferdam::provider", %provider, dropped, "{line}"),
-            _ => tracing::debug!(target: "cofferdam::provider", %provider, dropped, "{line}"),
+            0 => tracing::error!(target: "cofferdam::provider", %provider, "{line}"),
+            1 => tracing::warn!(target: "cofferdam::provider", %provider, "{line}"),
+            2 => tracing::info!(target: "cofferdam::provider", %provider, "{line}"),
+            _ => tracing::debug!(target: "cofferdam::provider", %provider, "{line}"),
         }
     }
 
