@@ -60,9 +60,9 @@ fn stat(process: &Path) -> Option<(char, u32)> {
 }
 
 /// Waits until something is so.
-pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
-    while !is_so() {
+    while !is_so().await {
         assert!(began.elapsed() < LONG, "waited in vain for: {what}");
         tokio::task::yield_now().await;
     }

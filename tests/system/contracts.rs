@@ -46,10 +46,8 @@ async fn every_keyvalue_operation_answers_as_its_contract_says() {
         let (status, report) = ask(&rig.host, &guide, "/t1").await;
         assert_eq!(status, 200, "{report}");
         tours.push(tour(&report));
-        let mut brief = true;
-        while brief {
-            brief = ask(&rig.host, &guide, "/t1/brief").await.1.contains("true");
-        }
+        let is_gone = async || ask(&rig.host, &guide, "/t1/brief").await.1.contains("false");
+        until("the brief value expires", is_gone).await;
     }
     insta::assert_snapshot!("kvtour", tours[0]);
     assert!(tours.iter().all(|tour| *tour == tours[0]), "{tours:#?}");
@@ -100,7 +98,7 @@ fn lines_of_actors_reach_the_log() {
             let answer = http::get_async(format!("http://127.0.0.1:{port}/some/where?x=1")).await.expect("an answer");
             let _ = writeln!(table, "{name}: {health}, {answer:?}");
             let lines = || log.lines(&format!("[{actor}]"));
-            until("its last line arrives", || lines().iter().any(|line| line.contains(last))).await;
+            until("its last line arrives", async || lines().iter().any(|line| line.contains(last))).await;
             for line in lines() {
                 let _ = writeln!(table, "    {}", redact(&line));
             }

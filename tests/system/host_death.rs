@@ -53,7 +53,7 @@ async fn no_shim_outlives_its_host() {
 
     signal(host.id(), Signal::SIGKILL);
     let killed = Instant::now();
-    until("the shims end", || !shims.iter().any(|shim| lives(*shim))).await;
+    until("the shims end", async || !shims.iter().any(|shim| lives(*shim))).await;
     assert!(killed.elapsed() < Duration::from_secs(1), "it took {:?}", killed.elapsed());
     host.wait().expect("it can be waited for");
 }

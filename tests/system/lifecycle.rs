@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use cofferdam_host::{HostBuilder, HostError, HostManifest};
 use cofferdam_tests::golden::{redact, show, show_error};
+use cofferdam_tests::process::until;
 use cofferdam_tests::{Rig, artifacts, http, payload};
 use serde_json::{Value, json};
 
@@ -18,10 +19,19 @@ async fn link_state(rig: &Rig) -> String {
     links[0].state.clone()
 }
 
+/// What has reached the probe.
+async fn reached(rig: &Rig, asker: &str) -> Value {
+    payload::unpack(&rig.forward(asker, PROBE, "Reached", &Value::Null).await.expect("it may ask"))
+}
+
 /// The actors that are bound to the probe.
 async fn linked(rig: &Rig, asker: &str) -> Vec<String> {
-    let answer = rig.forward(asker, PROBE, "Reached", &Value::Null).await.expect("it may ask");
-    serde_json::from_value(payload::unpack(&answer)["linked"].clone()).expect("it knows who is bound")
+    serde_json::from_value(reached(rig, asker).await["linked"].clone()).expect("it knows who is bound")
+}
+
+/// The calls that have reached the probe before this one.
+async fn calls(rig: &Rig, asker: &str) -> u64 {
+    reached(rig, asker).await["calls"].as_u64().expect("it counts")
 }
 
 fn error_of<T>(result: Result<T, HostError>) -> String {
@@ -147,14 +157,17 @@ async fn stop_lets_calls_in_flight_end() {
     let probe = rig.provider("probe", PROBE).await;
     rig.link(&actor, PROBE, &probe, &[]).await.expect("the probe accepts");
     for stop_all in [false, true] {
+        let mut asked = calls(&rig, &actor).await;
         let slow = {
             let (host, actor) = (rig.host.clone(), actor.clone());
             let call = payload::pack(&payload::forward(PROBE, "Wait", &json!(700)));
             tokio::spawn(async move { host.call_actor(&actor, "Forward", &call).await })
         };
-        // Into the provider: the next call would overtake it otherwise.
-        while rig.ps().await.actors[0].calls_in_flight == 0 {}
-        rig.forward(&actor, PROBE, "Echo", &Value::Null).await.expect("it serves more than one call");
+        until("the slow call is in", async || {
+            asked += 1;
+            calls(&rig, &actor).await > asked
+        })
+        .await;
         if stop_all {
             rig.host.stop().await;
         } else {

@@ -155,7 +155,7 @@ async fn claims_that_expire_and_links_that_go_end_what_was_allowed() {
     let id = scene.rig.start_actor(mortal.clone()).await;
     scene.rig.link(&id, PROBE, &probe, &[]).await.expect("the probe accepts");
     scene.call("in time", &id, PROBE, "Echo").await;
-    until("the claims expire", || SystemTime::now() > expires).await;
+    until("the claims expire", async || SystemTime::now() > expires).await;
     scene.call("expired while it ran", &id, PROBE, "Echo").await;
     scene.call("the same, to an actor", &id, &asker, "Echo").await;
     scene.call_of_the_probe("the provider calls it after that", &id).await;
