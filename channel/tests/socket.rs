@@ -39,6 +39,11 @@ impl Service for Script {
                 return Err(Fault::Panicked);
             }
             "Huge" => answer.resize(PAYLOAD_BYTES_MAX as usize + 1, 0),
+            "LateLarge" => {
+                self.release.lock().unwrap().recv().unwrap();
+                answer.resize(PAYLOAD_BYTES_MAX as usize, b'x');
+            }
+            "Panic" => panic!("as the test wants"),
             "Hold" => {
                 self.began.lock().unwrap().send(call.call).unwrap();
                 self.release.lock().unwrap().recv().unwrap();
@@ -93,6 +98,8 @@ fn call(client: &CompletingClient, operation: &str, payload: &[u8], timeout: Dur
     let mut answer = Vec::new();
     let result = client.blocking().call(&outgoing(operation, payload, timeout), &mut answer);
     match result {
+        Err(CallFailure::Answered(Fault::Internal)) => assert_eq!(answer, b"the service panicked"),
+        Err(CallFailure::Answered(Fault::Late)) => assert_eq!(answer, b""),
         Err(CallFailure::Answered(Fault::Panicked)) => assert_eq!(answer.len(), WORDS_BYTES_MAX),
         Err(CallFailure::Answered(_)) => assert_eq!(answer, b"no such key"),
         _ => {}
@@ -155,6 +162,19 @@ fn a_handler_that_suddenly_blocks_holds_up_nobody_for_long() {
     assert_eq!(rig.call("Echo", b"beside", LONG).unwrap(), b"beside");
     rig.release.send(()).unwrap();
     assert_eq!(held.join().unwrap(), Ok(vec![0]));
+}
+
+#[test]
+fn a_late_large_answer_does_not_cost_its_place_for_ever() {
+    let rig = rig(1);
+    for operation in ["LateLarge", "Panic", "LateLarge"] {
+        let late = rig.call(operation, b"", Duration::from_millis(20));
+        assert!(late.is_err(), "{late:?}");
+        if operation == "LateLarge" {
+            rig.release.send(()).unwrap();
+        }
+        assert_eq!(rig.call("Echo", b"next", LONG).unwrap(), b"next", "after {operation}");
+    }
 }
 
 #[test]

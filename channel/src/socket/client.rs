@@ -39,6 +39,7 @@ pub struct SocketClient {
     pub(super) flight: Mutex<Flight>,
     payload_bytes_max: u32,
     broken: AtomicBool,
+    reader_thread: AtomicBool,
     on_broken: OnBroken,
 }
 
@@ -60,6 +61,7 @@ impl SocketClient {
             flight: Mutex::new(Flight::new(config.in_flight_max)),
             payload_bytes_max: config.payload_bytes_max,
             broken: AtomicBool::new(false),
+            reader_thread: AtomicBool::new(false),
             on_broken,
         })
     }
@@ -73,7 +75,10 @@ impl SocketClient {
     ) -> Result<Ended, CallFailure> {
         if admission == Admission::Later {
             self.await_news(slot, outgoing.deadline, |news| news.admitted);
-            if !slot.look(|news| news.admitted || news.ended.is_some()) {
+            if let Some(ended) = slot.look(|news| news.ended.take()) {
+                return Ok(ended);
+            }
+            if !slot.look(|news| news.admitted) {
                 self.leave(call, false);
                 return Err(CallFailure::Late { delivered: false });
             }
@@ -90,8 +95,9 @@ impl SocketClient {
                 return Err(CallFailure::Unsendable { why });
             }
             Err(broken) => {
+                // Why the connection ended is not for us to say: whoever closes the client does.
                 self.report(&broken);
-                slot.wait(outgoing.deadline, |_| false);
+                self.await_news(slot, outgoing.deadline, |_| false);
             }
         }
         slot.look(|news| news.ended.take()).ok_or_else(|| {
@@ -103,21 +109,33 @@ impl SocketClient {
     /// Returns when there is enough news, when the call ended, or at the deadline; reads for all meanwhile if nobody does.
     fn await_news(&self, slot: &Slot, deadline: Deadline, enough: impl Fn(&News) -> bool) {
         let done = |news: &News| news.ended.is_some() || enough(news);
-        while !slot.look(|news| {
-            news.should_read = false;
-            done(news)
-        }) {
+        slot.look(|news| news.waits = true);
+        loop {
+            let is_done = slot.look(|news| {
+                let is_done = done(news);
+                news.should_read &= is_done;
+                is_done
+            });
+            if is_done || deadline.expired() {
+                break;
+            }
             if !self.is_broken()
+                && !self.has_reader_thread()
                 && let Some(mut reading) = self.reader.try_lock()
             {
                 while !slot.look(|news| done(news)) && self.read_one(&mut reading, deadline.into()) {}
                 drop(reading);
-                self.hand_over_reading();
+                self.flight.lock().hand_over_reading();
             }
             slot.wait(deadline, &enough);
-            if deadline.expired() {
-                return;
-            }
+        }
+        // Asked to read and leaving: somebody else should.
+        let asked = slot.look(|news| {
+            news.waits = false;
+            std::mem::take(&mut news.should_read)
+        });
+        if asked {
+            self.flight.lock().hand_over_reading();
         }
     }
 
@@ -160,16 +178,25 @@ impl SocketClient {
     pub(super) fn send_waiting(&self) {
         loop {
             let Some((call, deadline, frame)) = self.flight.lock().admit_next() else { return };
+            // What could not be sent has made room again, so there is another turn.
             self.send_pending(call, deadline, &frame);
         }
     }
 
-    /// Sends the frame of a mailbox's call. What can't be sent ends by its deadline, or with the connection.
+    /// Sends the frame of a mailbox's call, or ends the call. It may wait for the peer to read, which the peer always does:
+    /// there are never more calls in flight than it has workers for, and one more reads.
     pub(super) fn send_pending(&self, call: CallId, deadline: Deadline, frame: &PendingFrame) {
         let PendingFrame { actor, operation, payload } = frame;
         let outgoing = Outgoing { actor, operation, payload, deadline };
-        if let Err(broken) = self.send(call, &outgoing) {
-            self.report(&broken);
+        let failure = match self.send(call, &outgoing) {
+            Ok(Written::Whole | Written::Part) => return,
+            Ok(Written::Nothing) => CallFailure::Late { delivered: false },
+            Err(Broken::Protocol(DecodeError::Unsendable { why, .. })) => CallFailure::Unsendable { why },
+            Err(broken) => return self.report(&broken),
+        };
+        let waiter = self.flight.lock().answered(call);
+        if let Some(waiter) = waiter {
+            waiter.tell(Ended::failed(failure));
         }
     }
 
@@ -192,11 +219,13 @@ impl SocketClient {
         }
     }
 
-    fn hand_over_reading(&self) {
-        let next = self.flight.lock().any_thread();
-        if let Some(slot) = next {
-            slot.tell(|news| news.should_read = true);
-        }
+    /// From now on a thread of its own reads for all; callers only wait.
+    pub(super) fn leave_reading_to_a_thread(&self) {
+        self.reader_thread.store(true, Ordering::Release);
+    }
+
+    fn has_reader_thread(&self) -> bool {
+        self.reader_thread.load(Ordering::Acquire)
     }
 
     /// Reads for all, until the connection breaks or `next` has nothing to wait for. `next` is asked before each wait.
@@ -213,7 +242,7 @@ impl SocketClient {
         self.broken.load(Ordering::Acquire)
     }
 
-    /// Whether the call can be put into a frame at all: for those who send it later.
+    /// Whether the call can be put into a frame at all: before it takes a place, and before anybody counts on it.
     pub(super) fn check(&self, outgoing: &Outgoing<'_>) -> Result<(), CallFailure> {
         self.check_size(outgoing.payload)?;
         let written = request(1, outgoing).write(&mut [0; CALL_HEADER_BYTES_MAX]);
@@ -239,13 +268,10 @@ fn request<'a>(call: CallId, outgoing: &Outgoing<'a>) -> Header<'a> {
 
 impl Client for SocketClient {
     fn call(&self, call: &Outgoing<'_>, answer: &mut Vec<u8>) -> Result<(), CallFailure> {
-        self.check_size(call.payload)?;
+        self.check(call)?;
         let slot = Arc::new(Slot::default());
         let (id, admission) = self.flight.lock().admit(Waiter::Thread(slot.clone()))?;
         let ended = self.run(id, admission, &slot, call);
-        if slot.look(|news| news.should_read) {
-            self.hand_over_reading();
-        }
         let mut ended = ended?;
         std::mem::swap(answer, &mut ended.bytes);
         ended.result

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -19,7 +19,7 @@ use crate::{CallFailure, Client, Deadline, Outgoing};
 /// A client for event loops as well as for threads.
 pub struct CompletingClient {
     client: Arc<SocketClient>,
-    reader: OnceLock<ReaderThread>,
+    reader: Mutex<Option<Arc<ReaderThread>>>,
 }
 
 /// The thread that reads for all mailboxes of one client.
@@ -33,6 +33,7 @@ struct ReaderThread {
 /// A queue of calls in flight. Dropping it gives them up.
 pub struct Completions {
     owner: Arc<CompletingClient>,
+    reader: Arc<ReaderThread>,
     mailbox: Arc<Mailbox>,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Mailbox {
 impl CompletingClient {
     /// Makes both uses of one client possible.
     pub fn new(client: SocketClient) -> Self {
-        Self { client: Arc::new(client), reader: OnceLock::new() }
+        Self { client: Arc::new(client), reader: Mutex::default() }
     }
 
     /// For threads, which may block.
@@ -67,20 +68,19 @@ impl CompletingClient {
 
     /// For one event loop.
     pub fn completions(self: &Arc<Self>) -> io::Result<Completions> {
-        if self.reader.get().is_none() {
-            let started = ReaderThread::start(&self.client)?;
-            if let Err(second) = self.reader.set(started) {
-                second.wake();
-            }
-        }
-        Ok(Completions { owner: self.clone(), mailbox: Arc::new(Mailbox::new()?) })
+        let mut reader = self.reader.lock();
+        let reader = match &*reader {
+            Some(started) => started.clone(),
+            None => reader.insert(Arc::new(ReaderThread::start(&self.client)?)).clone(),
+        };
+        Ok(Completions { owner: self.clone(), reader, mailbox: Arc::new(Mailbox::new()?) })
     }
 }
 
 impl Drop for CompletingClient {
     fn drop(&mut self) {
         self.client.close("this side has gone");
-        if let Some(reader) = self.reader.get() {
+        if let Some(reader) = &*self.reader.lock() {
             reader.wake();
         }
     }
@@ -90,6 +90,7 @@ impl ReaderThread {
     fn start(client: &Arc<SocketClient>) -> io::Result<Self> {
         let (wake, armed) = (Arc::new(event()?), Arc::new(Mutex::new(Deadline::NEVER)));
         let this = Self { wake: wake.clone(), armed: armed.clone() };
+        client.leave_reading_to_a_thread();
         let client = Arc::downgrade(client);
         let run = move || {
             // The client outlives the loop: its owner closes it first, and then wakes us.
@@ -170,10 +171,9 @@ impl Completions {
         };
         if let Some(frame) = pending {
             client.send_pending(id, call.deadline, &frame);
+            client.send_waiting();
         }
-        if let Some(reader) = self.owner.reader.get() {
-            reader.arm(call.deadline);
-        }
+        self.reader.arm(call.deadline);
         Ok(())
     }
 

@@ -42,7 +42,9 @@ pub(super) struct Slot {
 pub(super) struct News {
     /// It is this call's turn to be sent.
     pub(super) admitted: bool,
-    /// Nobody reads the socket: this caller should.
+    /// It waits for news, and would read if it were asked to.
+    pub(super) waits: bool,
+    /// Nobody reads the socket: this caller should, or pass it on when it leaves.
     pub(super) should_read: bool,
     pub(super) ended: Option<Ended>,
 }
@@ -55,6 +57,17 @@ impl Slot {
 
     pub(super) fn look<R>(&self, look: impl FnOnce(&mut News) -> R) -> R {
         look(&mut self.news.lock())
+    }
+
+    /// Asks it to read the socket. False when it does not wait, or has no reason to any more.
+    fn offer_reading(&self) -> bool {
+        let mut news = self.news.lock();
+        let accepts = news.waits && news.ended.is_none();
+        if accepts {
+            news.should_read = true;
+            self.changed.notify_one();
+        }
+        accepts
     }
 
     /// Waits for any news, or the deadline.
@@ -178,12 +191,15 @@ impl Flight {
         }
     }
 
-    /// Some thread that waits, to read the socket from now on.
-    pub(super) fn any_thread(&self) -> Option<Arc<Slot>> {
-        self.calls.values().chain(self.waiting.iter().map(|(_, waiter)| waiter)).find_map(|waiter| match waiter {
-            Waiter::Thread(slot) if slot.look(|news| news.ended.is_none()) => Some(slot.clone()),
-            _ => None,
-        })
+    /// Asks some thread that waits to read the socket from now on.
+    pub(super) fn hand_over_reading(&self) {
+        let waiters = self.calls.values().chain(self.waiting.iter().map(|(_, waiter)| waiter));
+        let mut threads = waiters.filter_map(|waiter| match waiter {
+            Waiter::Thread(slot) => Some(slot),
+            Waiter::Mailbox { .. } | Waiter::Abandoned => None,
+        });
+        // Nobody accepts when nobody waits; whoever comes to wait finds the reader free.
+        let _ = threads.any(|slot| slot.offer_reading());
     }
 
     /// The frame of a mailbox's call that may be sent now.

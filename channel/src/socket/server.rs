@@ -5,15 +5,16 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use cofferdam_protocol::call::{CallId, Fault, Header};
 use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::leadership::{Leadership, Turn};
 use super::reader::{Frame, FrameReader};
@@ -23,9 +24,6 @@ use crate::{Deadline, Incoming, Service};
 
 /// How long an idle worker stays, beyond the one that reads.
 const IDLE: Duration = Duration::from_secs(10);
-
-/// How long an answer may take to be written beyond its deadline, so that "too late" still arrives.
-const ANSWER_GRACE: Duration = Duration::from_millis(100);
 
 /// The bounds of one server.
 #[derive(Clone, Debug)]
@@ -55,8 +53,44 @@ pub struct SocketServer {
 /// The call that one worker runs; 0 for none. The asking side counts from 1.
 #[derive(Default)]
 struct Running {
-    call: AtomicU64,
+    call: Mutex<CallId>,
     cancelled: AtomicU32,
+}
+
+impl Running {
+    fn begin(&self, call: CallId) {
+        let mut running = self.call.lock();
+        self.cancelled.store(0, Ordering::Relaxed);
+        *running = call;
+    }
+
+    fn end(&self) {
+        *self.call.lock() = 0;
+    }
+
+    fn is_idle(&self) -> bool {
+        *self.call.lock() == 0
+    }
+
+    /// Only the call that is meant: under the lock no other can begin meanwhile.
+    fn cancel(&self, call: CallId) {
+        if *self.call.lock() == call {
+            self.cancelled.store(1, Ordering::Release);
+        }
+    }
+}
+
+/// A worker that is counted. Dropping it, however the worker ends, takes it out again.
+struct Place {
+    server: Arc<SocketServer>,
+    running: Arc<Running>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.server.running.write().retain(|other| !Arc::ptr_eq(other, &self.running));
+        self.server.workers.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl SocketServer {
@@ -85,7 +119,7 @@ impl SocketServer {
 
     /// How many calls run.
     pub fn running(&self) -> usize {
-        self.running.read().iter().filter(|running| running.call.load(Ordering::Relaxed) != 0).count()
+        self.running.read().iter().filter(|running| !running.is_idle()).count()
     }
 
     /// Stops reading; workers end when what they run has ended.
@@ -97,23 +131,13 @@ impl SocketServer {
     }
 
     fn add_worker(self: &Arc<Self>) -> io::Result<()> {
-        let (server, running) = (self.clone(), Arc::new(Running::default()));
+        let running = Arc::new(Running::default());
         self.running.write().push(running.clone());
-        self.workers.fetch_add(1, Ordering::Relaxed);
-        let number = self.workers.load(Ordering::Relaxed);
-        let started = thread::Builder::new().name(format!("{}-{number}", self.config.name)).spawn(move || {
-            server.work(&running);
-            server.leave(&running);
-        });
-        started.map(drop).inspect_err(|_| {
-            self.workers.fetch_sub(1, Ordering::Relaxed);
-            self.running.write().pop();
-        })
-    }
-
-    fn leave(&self, running: &Arc<Running>) {
-        self.running.write().retain(|other| !Arc::ptr_eq(other, running));
-        self.workers.fetch_sub(1, Ordering::Relaxed);
+        let number = self.workers.fetch_add(1, Ordering::Relaxed) + 1;
+        let place = Place { server: self.clone(), running };
+        // A thread that can't be made drops the closure, and the place with it.
+        let work = move || place.server.work(&place.running);
+        thread::Builder::new().name(format!("{}-{number}", self.config.name)).spawn(work).map(drop)
     }
 
     fn work(self: &Arc<Self>, running: &Running) {
@@ -139,6 +163,8 @@ impl SocketServer {
         answer: &mut Vec<u8>,
     ) -> Result<(), Broken> {
         while self.read_request(&mut reader, frame)? {
+            // Before another may read on: the next frame may cancel this call.
+            running.begin(frame.header()?.call());
             let (meanwhile, alone) = self.leadership.lay_down(reader);
             if alone {
                 self.add_follower();
@@ -181,16 +207,11 @@ impl SocketServer {
     }
 
     fn cancel(&self, call: CallId) {
-        let running = self.running.read();
-        if let Some(running) = running.iter().find(|running| running.call.load(Ordering::Acquire) == call) {
-            running.cancelled.store(1, Ordering::Release);
-        }
+        self.running.read().iter().for_each(|running| running.cancel(call));
     }
 
     fn run(&self, frame: &Frame, running: &Running, answer: &mut Vec<u8>) {
         let Ok(Header::Request(request)) = frame.header() else { return };
-        running.cancelled.store(0, Ordering::Relaxed);
-        running.call.store(request.call, Ordering::Release);
         let deadline = Deadline::from_monotonic_ns(request.deadline_ns);
         let incoming = Incoming {
             call: request.call,
@@ -201,26 +222,40 @@ impl SocketServer {
             cancelled: &running.cancelled,
         };
         answer.clear();
-        let mut result = self.service.serve(&incoming, answer);
-        running.call.store(0, Ordering::Release);
-        if result.is_err() {
-            answer.truncate(WORDS_BYTES_MAX);
-        }
-        if result.is_ok() && answer.len() > self.config.payload_bytes_max as usize {
-            let words = format!("the answer of {} bytes exceeds the payload limit", answer.len());
-            *answer = words.into_bytes();
-            result = Err(Fault::Invalid);
-        }
-        self.answer(request.call, result, answer, deadline);
+        let served = catch_unwind(AssertUnwindSafe(|| self.service.serve(&incoming, answer)));
+        let nobody_waits = incoming.is_cancelled() || deadline.expired();
+        running.end();
+        let result = served.unwrap_or_else(|_| {
+            *answer = b"the service panicked".to_vec();
+            Err(Fault::Internal)
+        });
+        let result = if nobody_waits { late(answer) } else { self.bounded(result, answer) };
+        self.answer(request.call, result, answer);
     }
 
-    fn answer(&self, call: CallId, result: Result<(), Fault>, answer: &[u8], deadline: Deadline) {
+    /// The answer, or words, within the limits.
+    fn bounded(&self, result: Result<(), Fault>, answer: &mut Vec<u8>) -> Result<(), Fault> {
+        match result {
+            Ok(()) if answer.len() > self.config.payload_bytes_max as usize => {
+                *answer = format!("the answer of {} bytes exceeds the payload limit", answer.len()).into_bytes();
+                Err(Fault::Invalid)
+            }
+            Ok(()) => Ok(()),
+            Err(fault) => {
+                answer.truncate(WORDS_BYTES_MAX);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Every request is answered, or the asking side would count it as running for ever. The write waits for as long as
+    /// the peer doesn't read; a peer that waits for anything reads, and one that has gone ends the write.
+    fn answer(&self, call: CallId, result: Result<(), Fault>, answer: &[u8]) {
         let header = match result {
             Ok(()) => Header::Reply { call },
             Err(fault) => Header::Failure { call, fault },
         };
-        let by = deadline.max(Deadline::after(ANSWER_GRACE)).min(Deadline::after(IDLE));
-        if let Err(broken) = self.writer.write(&self.stream, &header, answer, by) {
+        if let Err(broken) = self.writer.write(&self.stream, &header, answer, Deadline::NEVER) {
             self.report(&broken);
         }
     }
@@ -231,6 +266,12 @@ impl SocketServer {
             (self.on_broken)(broken);
         }
     }
+}
+
+/// Nobody waits for the answer any more: it shrinks to the word that the call has ended.
+fn late(answer: &mut Vec<u8>) -> Result<(), Fault> {
+    answer.clear();
+    Err(Fault::Late)
 }
 
 /// One large call must not pin its memory in an idle worker.
