@@ -34,7 +34,10 @@ pub(super) fn run(root: &Path) -> Result<Tally, Failure> {
     let outcome = counted(tests, &mut tally)
         .and_then(|()| counted(cargo(root, ["test", "--workspace", "--locked", "--doc"]), &mut tally));
     if let Err(failure) = outcome {
-        println!("{}", tally.closing_line(Duration::ZERO));
+        // A run can fail without a failed test: then the tests' own line would say ok.
+        if tally.failed > 0 {
+            println!("{}", tally.closing_line(Duration::ZERO));
+        }
         return Err(failure);
     }
     if tally.passed == 0 {
@@ -70,8 +73,8 @@ impl Tally {
 /// The counts in a closing line of either runner, if this is one.
 fn read_closing_line(line: &str) -> Option<Tally> {
     let line = without_colours(line);
-    let line = line.trim();
-    let counts = match line.strip_prefix("Summary [") {
+    // Cargo's line is not indented. One that is was printed by a test that nextest quotes, and is counted by its summary.
+    let counts = match line.trim().strip_prefix("Summary [") {
         Some(rest) => rest.split_once("run:")?.1,
         None => line.strip_prefix("test result: ")?.split_once(". ")?.1,
     };
@@ -128,6 +131,7 @@ mod tests {
                 "test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.00s",
                 Some((5, 2, 0)),
             ),
+            ("    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out", None),
             ("test crate::module ... ok", None),
             ("Summary of nothing", None),
         ];
