@@ -1,13 +1,14 @@
 //! The broker: takes every call, finds its target, checks it, and hands it on, all on the caller's own thread.
 //!
-//! It owns nothing but the present [`Routes`], which `host.rs` replaces. A call takes no lock: it loads the routes once
+//! It owns nothing but the present [`Routes`], which `host` replaces, and the count of calls on their way. A call takes no lock: it loads the routes once
 //! and works with what it found.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use crate::policy::{Linked, Policy};
 use crate::router::{Routes, Target};
@@ -23,13 +24,31 @@ pub struct Broker {
     limits: CallLimits,
     system: WasmCloudEntity,
     stopping: AtomicBool,
+    /// Calls that came from outside or from a provider and have not ended. Each may have made others; those count with it.
+    in_flight: AtomicUsize,
+    last_ended: Notify,
+}
+
+/// A call that was let in. Dropping it, however that comes about, is its end.
+struct Admitted<'a> {
+    broker: &'a Broker,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        let was_last = self.broker.in_flight.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && self.broker.stopping.load(Ordering::SeqCst) {
+            self.broker.last_ended.notify_waiters();
+        }
+    }
 }
 
 impl Broker {
     /// A broker that knows nobody yet.
     pub fn new(policy: Policy, limits: CallLimits) -> Self {
         let (routes, system) = (ArcSwap::default(), WasmCloudEntity::system());
-        Self { routes, policy, limits, system, stopping: AtomicBool::new(false) }
+        let (stopping, in_flight) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Self { routes, policy, limits, system, stopping, in_flight, last_ended: Notify::new() }
     }
 
     /// The rules in force.
@@ -47,9 +66,28 @@ impl Broker {
         self.routes.store(Arc::new(routes));
     }
 
-    /// Refuses calls that begin from now on; those on their way may make nested ones until they end.
+    /// Refuses calls that come from outside or from providers from now on. Those that were let in may still call whom
+    /// they like until they end.
     pub fn refuse_new_calls(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until the last call that was let in has ended. Call [`Broker::refuse_new_calls`] first.
+    pub async fn calls_ended(&self) {
+        loop {
+            let mut ended = std::pin::pin!(self.last_ended.notified());
+            // Before looking: an end between the look and the wait is not to be missed.
+            ended.as_mut().enable();
+            if self.calls_in_flight() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Calls that were let in and have not ended.
+    pub fn calls_in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
     }
 
     /// A call from outside: from the embedding program or the operator, in the host's own name.
@@ -60,7 +98,7 @@ impl Broker {
         payload: &[u8],
         deadline: Deadline,
     ) -> Result<Vec<u8>, CallError> {
-        self.check_running()?;
+        let _admitted = self.admit()?;
         let routes = self.routes.load();
         let Some(route) = routes.actor_or_alias(actor) else {
             return Err(CallError::NoSuchActor { actor: actor.to_owned() });
@@ -72,8 +110,11 @@ impl Broker {
         Ok(reply)
     }
 
-    fn check_running(&self) -> Result<(), CallError> {
-        if self.stopping.load(Ordering::Acquire) { Err(CallError::HostStopping) } else { Ok(()) }
+    /// Counts first and looks then: whoever stops the host either sees the call or has it refused.
+    fn admit(&self) -> Result<Admitted<'_>, CallError> {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        let admitted = Admitted { broker: self };
+        if self.stopping.load(Ordering::SeqCst) { Err(CallError::HostStopping) } else { Ok(admitted) }
     }
 
     /// The callee of a resolved target.
@@ -125,7 +166,7 @@ impl Inbound for Broker {
         call: &ActorCall<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<(), CallError> {
-        self.check_running()?;
+        let _admitted = self.admit()?;
         let routes = self.routes.load();
         // An actor that runs and isn't linked, and one that doesn't run, look the same to a provider that is not linked.
         let route = routes.actor(call.actor).ok_or(Denial::NotLinked)?;

@@ -171,23 +171,29 @@ impl Host {
         Ok(())
     }
 
-    /// Refuses new calls, drains every provider, waits for actors, and closes the operator's socket. A host does not
-    /// start again.
+    /// Stops in this order: refuses new calls, waits for those on their way (as long as a call may take), drains every
+    /// provider, ends the actors, and closes the operator's socket. A host does not start again.
     pub async fn stop(&self) {
         let Some(running) = self.inner.running.get() else { return };
-        self.inner.broker.refuse_new_calls();
-        let (actors, providers) = self.inner.state.lock().close(&self.inner.broker);
+        let broker = &self.inner.broker;
+        broker.refuse_new_calls();
+        let providers = self.inner.state.lock().close();
+        let timeout = self.inner.config.limits.timeout;
+        if tokio::time::timeout(timeout, broker.calls_ended()).await.is_err() {
+            tracing::warn!(calls = broker.calls_in_flight(), "calls did not end in time");
+        }
         let draining: Vec<_> =
             providers.into_iter().map(|provider| tokio::spawn(async move { provider.stop().await })).collect();
         for drained in draining {
             // A panic of the task is in the log already; the process dies with its handle.
             let _ = drained.await;
         }
-        let by = Deadline::after(self.inner.config.limits.timeout);
-        let retire = move || actors.iter().map(|actor| actor.retire(by)).sum::<u32>();
+        let actors = self.inner.state.lock().clear(broker);
+        // What still runs in them has had its time.
+        let retire = move || actors.iter().map(|actor| actor.retire(Deadline::now())).sum::<u32>();
         let left = tokio::task::spawn_blocking(retire).await.unwrap_or(0);
         if left > 0 {
-            tracing::warn!(calls = left, "calls of actors did not end in time");
+            tracing::warn!(calls = left, "calls of actors did not end with their providers");
         }
         let server = running.server.lock().take();
         if let Some(server) = server {

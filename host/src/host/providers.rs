@@ -73,22 +73,30 @@ impl Host {
         Ok(())
     }
 
-    /// Drains a provider and ends its process. One that doesn't run is no error. Its links stay set.
+    /// Drains a provider and ends its process. One that doesn't run is no error. Its links stay set. Until it has ended,
+    /// calls find it draining, and it can't be started again.
     pub async fn stop_provider(&self, provider: &str, contract_id: &str, link_name: Option<String>) -> Result<()> {
         self.inner.running()?;
-        let stopped = {
-            let mut state = self.inner.state.lock();
+        let stopping = {
+            let state = self.inner.state.lock();
             let key = state.provider_key(provider, contract_id, link_name.as_deref());
-            let stopped = key.and_then(|key| state.providers.remove(&key));
-            // Calls find the gate draining, not the provider gone, until it is.
-            state.publish(&self.inner.broker);
-            stopped
+            key.and_then(|key| state.providers.get(&key).map(|running| running.provider.clone()))
         };
-        if let Some(stopped) = stopped {
-            stopped.provider.stop().await;
-            tracing::info!(provider = %stopped.provider.key(), "provider stopped");
-        }
-        Ok(())
+        let Some(provider) = stopping else { return Ok(()) };
+        let host = self.clone();
+        // A task: whoever asked may be gone before the provider is.
+        let stopped = tokio::spawn(async move {
+            provider.stop().await;
+            let mut state = host.inner.state.lock();
+            // Somebody else may have stopped it, too, and started it again.
+            let is_same = |running: &RunningProvider| Arc::ptr_eq(&running.provider, &provider);
+            if state.providers.get(provider.key()).is_some_and(is_same) {
+                state.providers.remove(provider.key());
+                state.publish(&host.inner.broker);
+                tracing::info!(provider = %provider.key(), "provider stopped");
+            }
+        });
+        stopped.await.map_err(|error| HostError::Internal { message: error.to_string() })
     }
 
     /// Public key, contract and link name of the providers that run, the built-in one among them.

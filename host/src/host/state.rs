@@ -74,13 +74,18 @@ impl State {
         self.publish(broker);
     }
 
-    /// Takes out everything that runs; nothing can be started afterwards.
-    pub(super) fn close(&mut self, broker: &Broker) -> (Vec<Arc<ActorModule>>, Vec<Arc<Provider>>) {
+    /// Nothing can be started any more. What runs stays routed: calls on their way still need it.
+    pub(super) fn close(&mut self) -> Vec<Arc<Provider>> {
         self.accepting = false;
-        let providers = std::mem::take(&mut self.providers).into_values().map(|running| running.provider).collect();
-        let actors = self.actors.values().map(|running| running.module.clone()).collect();
+        self.providers.values().map(|running| running.provider.clone()).collect()
+    }
+
+    /// Takes out everything that ran, and with it all routes.
+    pub(super) fn clear(&mut self, broker: &Broker) -> Vec<Arc<ActorModule>> {
+        self.providers.clear();
+        let actors = std::mem::take(&mut self.actors).into_values().map(|running| running.module).collect();
         self.publish(broker);
-        (actors, providers)
+        actors
     }
 
     /// Reserves a key, or says that it is taken.
