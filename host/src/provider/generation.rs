@@ -15,6 +15,7 @@ use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
 use super::actor_calls::ActorCalls;
 use super::control::{self, Receiver};
@@ -53,6 +54,8 @@ pub(super) struct Process {
     broken_to: mpsc::Sender<String>,
     asks: Arc<Semaphore>,
     payload_bytes_max: u32,
+    /// Why it is of no more use, and until when its end is waited for: most often that is the cause.
+    ending: Option<(String, Instant)>,
     /// How it ended, once it has.
     ended: Option<Exit>,
     last_words_left: u32,
@@ -132,6 +135,7 @@ impl Process {
             broken_to,
             asks: Arc::new(Semaphore::new(ASKS_MAX)),
             payload_bytes_max: spec.limits.payload_bytes_max,
+            ending: None,
             ended: None,
             last_words_left: LAST_WORDS_MAX,
         })
@@ -163,19 +167,24 @@ impl Process {
     }
 
     async fn while_it_lives(&mut self) -> Happened {
-        let Self { child, control, receiver, broken, .. } = self;
-        let why = tokio::select! {
-            exit = child.exit() => return Happened::Exited(exit),
-            received = receiver.receive(control) => match received {
-                Ok(message) => return Happened::Said(message),
-                Err(error) => error.to_string(),
-            },
-            Some(why) = broken.recv() => why,
-        };
+        let Self { child, control, receiver, broken, ending, .. } = self;
+        if ending.is_none() {
+            let why = tokio::select! {
+                exit = child.exit() => return Happened::Exited(exit),
+                received = receiver.receive(control) => match received {
+                    Ok(message) => return Happened::Said(message),
+                    Err(error) => error.to_string(),
+                },
+                Some(why) = broken.recv() => why,
+            };
+            // Kept, for it is told once only, and this may be dropped while it waits.
+            *ending = Some((why, Instant::now() + EXIT_AFTER_EOF));
+        }
+        let Some((why, until)) = ending else { return Happened::Exited(Exit::Unknown) };
         // Most often it died: then that is the cause, and the closed socket is only its shadow.
-        match child.exit_soon().await {
-            Some(exit) => Happened::Exited(exit),
-            None => Happened::Broke(why),
+        match tokio::time::timeout_at(*until, child.exit()).await {
+            Ok(exit) => Happened::Exited(exit),
+            Err(_) => Happened::Broke(why.clone()),
         }
     }
 
