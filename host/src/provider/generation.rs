@@ -12,16 +12,16 @@ use cofferdam_channel::protocol::limits::CALLS_MAX;
 use cofferdam_channel::socket::{self, Broken, ClientConfig, ServerConfig, SocketClient, SocketServer};
 use cofferdam_channel::{Client, Deadline};
 use nix::sys::socket::{Shutdown, shutdown};
-use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::actor_calls::ActorCalls;
+use super::child::Child;
 use super::control::{self, Receiver};
-use super::exit::{self, Exit};
+use super::exit::Exit;
 use super::greeting::{self, Delivery};
-use super::spawner::{self, Spawned};
+use super::spawner::Spawned;
 use super::{ProviderSpec, Surroundings, grants, output};
 use crate::supervision::Generation;
 
@@ -74,13 +74,6 @@ type Outbox = mpsc::Sender<(HostMessage, Option<OwnedFd>)>;
 /// Messages that may wait: each link may be bound again at once.
 const OUTBOX_MAX: usize = 8192;
 
-struct Child {
-    pid: u32,
-    /// None once the process is left to whoever reaps it.
-    pidfd: Option<AsyncFd<OwnedFd>>,
-    reaped: bool,
-}
-
 impl Process {
     /// Starts a process, greets it and tells it what to load. The error says what happened, for people.
     pub(super) async fn launch(
@@ -91,10 +84,9 @@ impl Process {
         let system = |act: &'static str| move |error: io::Error| format!("{act}: {error}");
         let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
         let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into()).await;
-        let Spawned { pid, pidfd, stdout, stderr } =
+        let Spawned { pid, unreaped, stdout, stderr } =
             spawned.map_err(|error| format!("starting {}: {error}", surroundings.shim.display()))?;
-        let pidfd = exit::watch(pidfd).map_err(system("watching its process"))?;
-        let mut child = Child { pid, pidfd: Some(pidfd), reaped: false };
+        let mut child = Child::watch(pid, unreaped).map_err(system("watching its process"))?;
         tokio::spawn(output::drain(stdout.into(), "stdout", spec.key.clone(), pid));
         tokio::spawn(output::drain(stderr.into(), "stderr", spec.key.clone(), pid));
 
@@ -115,7 +107,7 @@ impl Process {
         ours.set_nonblocking(true).map_err(system("preparing its control socket"))?;
         let mut stream = UnixStream::from_std(ours).map_err(system("preparing its control socket"))?;
         if let Err(error) = greeting::greet(&mut stream, delivery).await {
-            return Err(match child.exit_soon().await {
+            return Err(match child.exit_within(EXIT_AFTER_EOF).await {
                 Some(exit) => format!("its process {exit} before it was greeted"),
                 None => format!("greeting its process failed: {error}"),
             });
@@ -142,7 +134,7 @@ impl Process {
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.child.pid
+        self.child.pid()
     }
 
     /// Waits for the next thing it does. May be dropped and called again.
@@ -264,40 +256,6 @@ async fn send_all(
         if let Err(error) = control::send(&stream, &message, &descriptors).await {
             let _ = broken_to.try_send(error.to_string());
             return;
-        }
-    }
-}
-
-impl Child {
-    async fn exit(&mut self) -> Exit {
-        let exit = match &self.pidfd {
-            Some(pidfd) => exit::wait(pidfd).await,
-            None => Exit::Unknown,
-        };
-        self.reaped = true;
-        exit
-    }
-
-    async fn exit_soon(&mut self) -> Option<Exit> {
-        tokio::time::timeout(EXIT_AFTER_EOF, self.exit()).await.ok()
-    }
-
-    fn kill(&self) {
-        if let Some(pidfd) = &self.pidfd {
-            spawner::kill(pidfd.get_ref());
-        }
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        if self.reaped {
-            return;
-        }
-        self.kill();
-        // Without a runtime the host itself is ending, and whoever started it reaps.
-        if let (Some(pidfd), Ok(runtime)) = (self.pidfd.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move { exit::wait(&pidfd).await });
         }
     }
 }

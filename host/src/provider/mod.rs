@@ -13,6 +13,7 @@
 //! Start reading at `runner.rs`.
 
 mod actor_calls;
+mod child;
 mod control;
 mod exit;
 mod gate;

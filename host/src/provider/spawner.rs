@@ -3,13 +3,14 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use tokio::sync::oneshot;
 
 /// Starts processes until it is dropped.
@@ -24,13 +25,20 @@ struct Order {
     done: oneshot::Sender<io::Result<Spawned>>,
 }
 
-/// A process that was started. Whoever has it reaps it.
+/// A process that was started.
 #[derive(Debug)]
 pub(super) struct Spawned {
     pub(super) pid: u32,
-    pub(super) pidfd: OwnedFd,
+    pub(super) unreaped: Unreaped,
     pub(super) stdout: ChildStdout,
     pub(super) stderr: ChildStderr,
+}
+
+/// The duty to reap a process. Dropping it kills and reaps: whoever ordered the process may have gone.
+#[derive(Debug)]
+pub(super) struct Unreaped {
+    /// None once somebody else has the duty.
+    pidfd: Option<OwnedFd>,
 }
 
 impl Spawner {
@@ -39,7 +47,7 @@ impl Spawner {
         let (orders, received) = channel::<Order>();
         thread::Builder::new().name("spawner".into()).spawn(move || {
             while let Ok(Order { program, control, done }) = received.recv() {
-                // Whoever ordered may have gone; the process then sees the end of its control socket.
+                // Whoever ordered may have gone: what is not taken kills and reaps its process when it is dropped.
                 let _ = done.send(spawn(&program, control));
             }
         })?;
@@ -52,6 +60,27 @@ impl Spawner {
         let order = Order { program: program.to_owned(), control, done };
         self.orders.send(order).map_err(|_| io::Error::other("the thread that starts processes has ended"))?;
         spawned.await.map_err(|_| io::Error::other("the thread that starts processes has ended"))?
+    }
+}
+
+impl Unreaped {
+    pub(super) fn pidfd(&self) -> io::Result<&OwnedFd> {
+        self.pidfd.as_ref().ok_or_else(|| io::Error::other("the process was left to somebody else"))
+    }
+
+    /// From now on somebody else reaps.
+    pub(super) fn disarm(mut self) {
+        self.pidfd = None;
+    }
+}
+
+impl Drop for Unreaped {
+    fn drop(&mut self) {
+        if let Some(pidfd) = self.pidfd.take() {
+            kill(&pidfd);
+            // A killed process that has loaded nothing yet ends at once.
+            let _ = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED);
+        }
     }
 }
 
@@ -70,10 +99,11 @@ fn spawn(program: &Path, control: OwnedFd) -> io::Result<Spawned> {
         let _ = child.kill();
         let _ = child.wait();
     })?;
+    let unreaped = Unreaped { pidfd: Some(pidfd) };
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("the pipes of the process are missing"));
     };
-    Ok(Spawned { pid: child.id(), pidfd, stdout, stderr })
+    Ok(Spawned { pid: child.id(), unreaped, stdout, stderr })
 }
 
 fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
@@ -89,4 +119,19 @@ pub(super) fn kill(pidfd: &OwnedFd) {
     let (no_info, no_flags) = (std::ptr::null::<libc::siginfo_t>(), 0);
     // SAFETY: the call reads nothing but its arguments; the descriptor is a pidfd of ours.
     unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), libc::SIGKILL, no_info, no_flags) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_nobody_takes_is_killed_and_reaped() {
+        let (_ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let spawned = spawn(Path::new("/bin/cat"), theirs.into()).unwrap();
+        let pidfd = spawned.unreaped.pidfd().unwrap().try_clone().unwrap();
+        drop(spawned);
+        let again = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED);
+        assert_eq!(again, Err(Errno::ECHILD), "it was reaped already");
+    }
 }
