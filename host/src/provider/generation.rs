@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use cofferdam_channel::protocol::HostHello;
 use cofferdam_channel::protocol::control::{Dir, HostMessage, Refusal, ShimMessage, Want};
-use cofferdam_channel::protocol::limits::CALLS_MAX;
+use cofferdam_channel::protocol::limits::{CALLS_MAX, clip};
 use cofferdam_channel::socket::{self, Broken, ClientConfig, ServerConfig, SocketClient, SocketServer};
 use cofferdam_channel::{Client, Deadline};
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::actor_calls::ActorCalls;
@@ -34,8 +34,11 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 /// Messages that are read after the end of a process.
 const LAST_WORDS_MAX: u32 = 256;
 
-/// Requests of a provider that the host works on at once.
-const ASKS_MAX: usize = 16;
+/// Requests of a provider that the host works on at once, each on a thread.
+const ASKS_RUNNING_MAX: usize = 16;
+
+/// Requests of a provider that are not answered yet, each with the descriptor that waits to be sent: more are refused.
+const ASKS_MAX: usize = 64;
 
 /// The name under which a provider finds the directory of its own.
 const STATE_DIR_NAME: &str = "state";
@@ -44,7 +47,7 @@ const STATE_DIR_NAME: &str = "state";
 pub(super) struct Process {
     child: Child,
     control: Arc<UnixStream>,
-    outbox: Outbox,
+    outbox: mpsc::Sender<Waiting>,
     receiver: Receiver,
     /// The end on which calls are going to be made, until it is known how many at once.
     down: Option<StdStream>,
@@ -53,6 +56,7 @@ pub(super) struct Process {
     broken: mpsc::Receiver<String>,
     broken_to: mpsc::Sender<String>,
     asks: Arc<Semaphore>,
+    asks_running: Arc<Semaphore>,
     payload_bytes_max: u32,
     /// Why it is of no more use, and until when its end is waited for: most often that is the cause.
     ending: Option<(String, Instant)>,
@@ -68,8 +72,13 @@ pub(super) enum Happened {
     Broke(String),
 }
 
-/// What waits to be sent on the control socket, with its descriptor.
-type Outbox = mpsc::Sender<(HostMessage, Option<OwnedFd>)>;
+/// What waits to be sent on the control socket.
+struct Waiting {
+    message: HostMessage,
+    descriptor: Option<OwnedFd>,
+    /// Of the ask that this answers: free once it was sent.
+    _turn: Option<OwnedSemaphorePermit>,
+}
 
 /// Messages that may wait: each link may be bound again at once.
 const OUTBOX_MAX: usize = 8192;
@@ -126,6 +135,7 @@ impl Process {
             broken,
             broken_to,
             asks: Arc::new(Semaphore::new(ASKS_MAX)),
+            asks_running: Arc::new(Semaphore::new(ASKS_RUNNING_MAX)),
             payload_bytes_max: spec.limits.payload_bytes_max,
             ending: None,
             ended: None,
@@ -198,7 +208,7 @@ impl Process {
 
     /// Sends in order, beside everything else: the loop that hears the process never waits for it to read.
     pub(super) fn send(&self, message: HostMessage) {
-        if self.outbox.try_send((message, None)).is_err() {
+        if self.outbox.try_send(Waiting { message, descriptor: None, _turn: None }).is_err() {
             // It is full, so the process doesn't read, or the sender found the socket closed and has told so.
             let _ = self.broken_to.try_send("the shim does not read its control socket".to_owned());
         }
@@ -206,17 +216,22 @@ impl Process {
 
     /// Opens what the provider asks for, beside everything else, and hands it over.
     pub(super) fn answer(&self, request: u64, want: Want) {
-        let (outbox, asks) = (self.outbox.clone(), self.asks.clone());
+        let Ok(turn) = self.asks.clone().try_acquire_owned() else {
+            let reason = format!("{ASKS_MAX} requests wait already");
+            self.send(HostMessage::Refused { request, refusal: Refusal::Failed, reason });
+            return;
+        };
+        let (outbox, running) = (self.outbox.clone(), self.asks_running.clone());
         tokio::spawn(async move {
-            let Ok(_turn) = asks.acquire().await else { return };
-            let granted = tokio::task::spawn_blocking(move || grants::grant(&want)).await;
-            let granted = granted.unwrap_or_else(|error| Err((Refusal::Failed, error.to_string())));
-            let answer = match granted {
+            let (message, descriptor) = match grant(want, running).await {
                 Ok(granted) => (HostMessage::Granted { request }, Some(granted)),
-                Err((refusal, reason)) => (HostMessage::Refused { request, refusal, reason }, None),
+                Err((refusal, reason)) => {
+                    let reason = clip(&reason).to_owned();
+                    (HostMessage::Refused { request, refusal, reason }, None)
+                }
             };
             // A process that is gone needs no answer.
-            let _ = outbox.send(answer).await;
+            let _ = outbox.send(Waiting { message, descriptor, _turn: Some(turn) }).await;
         });
     }
 
@@ -242,16 +257,33 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.fail_calls("its process was ended by the host");
+        // What it asked for and nobody has begun with is not opened any more.
+        self.asks_running.close();
     }
 }
 
+/// Carries a request out on a thread that may block. Looking up a name can't be interrupted, so the thread keeps its
+/// place among those that run even when the answer is late: a provider never has more of them.
+async fn grant(want: Want, running: Arc<Semaphore>) -> grants::Granted {
+    let time = grants::time_for(&want);
+    let granting = async move {
+        let Ok(place) = running.acquire_owned().await else {
+            return Err((Refusal::Failed, "the process has ended".to_owned()));
+        };
+        let granted = tokio::task::spawn_blocking(move || {
+            let granted = grants::grant(&want);
+            drop(place);
+            granted
+        });
+        granted.await.unwrap_or_else(|error| Err((Refusal::Failed, error.to_string())))
+    };
+    let late = |_| Err((Refusal::Late, format!("it could not be done within {time:?}")));
+    tokio::time::timeout(time, granting).await.unwrap_or_else(late)
+}
+
 /// Sends what waits, one after the other, until the process has gone.
-async fn send_all(
-    stream: Arc<UnixStream>,
-    mut waiting: mpsc::Receiver<(HostMessage, Option<OwnedFd>)>,
-    broken_to: mpsc::Sender<String>,
-) {
-    while let Some((message, descriptor)) = waiting.recv().await {
+async fn send_all(stream: Arc<UnixStream>, mut waiting: mpsc::Receiver<Waiting>, broken_to: mpsc::Sender<String>) {
+    while let Some(Waiting { message, descriptor, _turn }) = waiting.recv().await {
         let descriptors: Vec<_> = descriptor.iter().map(AsFd::as_fd).collect();
         if let Err(error) = control::send(&stream, &message, &descriptors).await {
             let _ = broken_to.try_send(error.to_string());

@@ -9,11 +9,19 @@ use std::time::Duration;
 use cofferdam_channel::Deadline;
 use cofferdam_channel::protocol::control::{Refusal, Want};
 
-/// A connection attempt takes no longer than this, whatever the provider says.
-const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
+/// A request takes no longer than this, whatever the provider says.
+const TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
 /// What became of a request.
 pub(super) type Granted = Result<OwnedFd, (Refusal, String)>;
+
+/// How long the request may take, looking up names included, before its answer is too late.
+pub(super) fn time_for(want: &Want) -> Duration {
+    match want {
+        Want::Connect { deadline_ns, .. } => Deadline::from_monotonic_ns(*deadline_ns).remaining().min(TIMEOUT_MAX),
+        Want::Listen { .. } | Want::File { .. } => TIMEOUT_MAX,
+    }
+}
 
 /// Checks a request and carries it out. Blocks: not for an event loop's thread.
 pub(super) fn grant(want: &Want) -> Granted {
@@ -44,7 +52,7 @@ fn listen(address: &str) -> Granted {
 }
 
 fn connect(address: &str, deadline: Deadline) -> Granted {
-    let deadline = deadline.min(Deadline::after(CONNECT_TIMEOUT_MAX));
+    let deadline = deadline.min(Deadline::after(TIMEOUT_MAX));
     let failed = |error: io::Error| {
         let late = matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock);
         let refusal = if late { Refusal::Late } else { Refusal::Failed };
