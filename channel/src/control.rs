@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -17,6 +18,9 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::descriptors;
+
+/// A host that doesn't read its control socket for this long is as good as gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the control socket is of no more use.
 #[derive(Debug, Error)]
@@ -51,7 +55,8 @@ pub struct Greeting {
     pub host: HostHello,
 }
 
-/// Exchanges preface and hello, within `timeout` for each read and write.
+/// Exchanges preface and hello, within `timeout` for each read and write. From then on reads wait for ever, and writes
+/// for [`SEND_TIMEOUT`].
 pub fn greet(stream: &UnixStream, hello: &ShimHello, timeout: Duration) -> Result<Greeting, ControlError> {
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
@@ -66,7 +71,7 @@ pub fn greet(stream: &UnixStream, hello: &ShimHello, timeout: Duration) -> Resul
     read_exact(stream, &mut host)?;
     let host = HostHello::from_bytes(&host)?;
     stream.set_read_timeout(None)?;
-    stream.set_write_timeout(None)?;
+    stream.set_write_timeout(Some(SEND_TIMEOUT))?;
     Ok(Greeting { agreed, generation, host })
 }
 
@@ -111,10 +116,15 @@ impl ControlSender {
         Self { stream: Mutex::new(stream) }
     }
 
-    /// Sends one message whole, blocking while the host doesn't read.
+    /// Sends one message whole, blocking while the host doesn't read. When that fails, part of the message may have gone:
+    /// the socket is shut down, so that nothing follows it, and whoever receives finds the end.
     pub fn send(&self, message: &ShimMessage) -> Result<(), ControlError> {
         let frame = message.to_frame()?;
-        Ok(self.stream.lock().write_all(&frame)?)
+        let mut stream = self.stream.lock();
+        stream.write_all(&frame).or_else(|error| {
+            stream.shutdown(Shutdown::Both)?;
+            Err(error.into())
+        })
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) struct Process {
     broken_to: mpsc::Sender<String>,
     asks: Arc<Semaphore>,
     asks_running: Arc<Semaphore>,
+    calls_max: u32,
     payload_bytes_max: u32,
     /// Why it is of no more use, and until when its end is waited for: most often that is the cause.
     ending: Option<(String, Instant)>,
@@ -136,6 +137,7 @@ impl Process {
             broken_to,
             asks: Arc::new(Semaphore::new(ASKS_MAX)),
             asks_running: Arc::new(Semaphore::new(ASKS_RUNNING_MAX)),
+            calls_max: spec.calls_max,
             payload_bytes_max: spec.limits.payload_bytes_max,
             ending: None,
             ended: None,
@@ -194,7 +196,7 @@ impl Process {
     pub(super) fn loaded(&mut self, concurrency: u32) -> Result<Arc<SocketClient>, String> {
         let stream = self.down.take().ok_or("it said twice that it was loaded")?;
         let config = ClientConfig {
-            in_flight_max: concurrency.min(CALLS_MAX) as usize,
+            in_flight_max: concurrency.min(self.calls_max).min(CALLS_MAX) as usize,
             payload_bytes_max: self.payload_bytes_max,
         };
         let client = SocketClient::new(stream, config, tell(self.broken_to.clone()))
