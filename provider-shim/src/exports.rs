@@ -65,9 +65,12 @@ impl Exports {
             open_file,
             log: log_line,
         };
-        let exports = Box::leak(Box::new(Self { calls, asks, dirs, log, face }));
-        exports.face.context = std::ptr::from_mut(exports).cast();
-        Ok(exports)
+        let exports = Box::into_raw(Box::new(Self { calls, asks, dirs, log, face }));
+        // SAFETY: the box is live and nobody else knows of it. The context is the pointer itself and no reference is
+        // made before, so it stays good for the whole of the box.
+        unsafe { (&raw mut (*exports).face.context).write(exports.cast()) };
+        // SAFETY: the box is never freed, and from now on nobody writes to it.
+        Ok(unsafe { &*exports })
     }
 
     pub(crate) fn face(&'static self) -> &'static abi::HostV1 {
