@@ -123,7 +123,7 @@ impl Host {
     }
 
     /// Takes the state directory, makes the host key at the first start, and opens the operator's socket if one was
-    /// configured. A second call does nothing.
+    /// configured. A second call does nothing. One that failed has left nothing behind and may be tried again.
     pub async fn start(&self) -> Result<()> {
         let _turn = self.inner.starting.lock().await;
         if self.inner.running.get().is_some() {
@@ -148,26 +148,23 @@ impl Host {
                  name yours by `host.trust` in the manifest or `--trust`"
             );
         }
-        let host_id = key.public_key();
-        let _ = self.inner.host_key.set(key);
+        // The last that can fail. Whoever asks before the rest is done is told that the host has not been started.
+        let server = match &config.socket {
+            Some(path) => Some(Server::start(path, Arc::new(Operator::new(self))).await?),
+            None => None,
+        };
         let running = Running {
-            host_id,
+            host_id: key.public_key(),
             state_dir,
             _claim: claim,
             actors: Arc::new(actors),
             surroundings: Surroundings { shim, spawner, inbound: self.inner.broker.clone() },
-            server: Mutex::new(None),
+            server: Mutex::new(server),
             since: Instant::now(),
         };
+        let _ = self.inner.host_key.set(key);
         let _ = self.inner.running.set(running);
         self.inner.state.lock().open(&self.inner.broker);
-        self.serve_operator().await
-    }
-
-    async fn serve_operator(&self) -> Result<()> {
-        let Some(path) = &self.inner.config.socket else { return Ok(()) };
-        let server = Server::start(path, Arc::new(Operator::new(self))).await?;
-        *self.inner.running()?.server.lock() = Some(server);
         Ok(())
     }
 

@@ -43,7 +43,9 @@ impl Operations for Operator {
 
 impl Inner {
     fn report(&self) -> PsReport {
-        let Some(running) = self.running.get() else { return PsReport::default() };
+        let Some(running) = self.running.get() else {
+            return PsReport { pid: std::process::id(), ..PsReport::default() };
+        };
         let state = self.state.lock();
         let actors = state.actors.iter().map(|(id, actor)| {
             let metadata = actor.claims.metadata();
