@@ -5,6 +5,7 @@ mod contracts;
 mod faults;
 mod host_death;
 mod lifecycle;
+mod mending;
 mod policy;
 mod recovery;
 mod seed;

@@ -35,6 +35,7 @@ use crate::actor::{ActorRuntime, ActorRuntimeConfig, ArtifactCacheConfig};
 use crate::broker::Broker;
 use crate::control::Server;
 use crate::provider::{self, Spawner, Surroundings};
+use crate::router::Routes;
 use crate::words::{ActorLimits, CallError, Deadline, Outcome};
 use builder::Config;
 use operations::Operator;
@@ -228,6 +229,13 @@ impl Host {
     pub async fn call_actor(&self, actor: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>> {
         let timeout = self.inner.config.limits.timeout;
         Ok(self.inner.call_actor(actor, operation, payload.to_owned(), timeout).await?)
+    }
+}
+
+impl Drop for Inner {
+    /// Routes hold actors, and actors hold the broker that holds the routes.
+    fn drop(&mut self) {
+        self.broker.publish(Routes::default());
     }
 }
 

@@ -1,0 +1,102 @@
+//! What was found broken once, so that it stays mended.
+
+use std::sync::{Arc, Weak};
+
+use cofferdam_host::{ActorMetadata, Authorizer, Claims, HostBuilder, WasmCloudEntity};
+use cofferdam_tests::golden::{show, show_error};
+use cofferdam_tests::process::until;
+use cofferdam_tests::{Rig, artifacts, payload};
+use serde_json::{Value, json};
+
+const PROBE: &str = "cofferdam:probe";
+
+/// Says yes to everything, and is gone when the host is.
+struct Lenient(#[expect(dead_code, reason = "it is dropped with its owner")] Arc<()>);
+
+impl Authorizer for Lenient {
+    fn can_load(&self, _claims: &Claims<ActorMetadata>) -> bool {
+        true
+    }
+
+    fn can_invoke(&self, _claims: &Claims<ActorMetadata>, _target: &WasmCloudEntity, _operation: &str) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_there_until_it_has_drained() {
+    let rig = Rig::start().await;
+    let (actor, probe) = (rig.actor("caller", &[PROBE]).await, artifacts::provider("probe", PROBE));
+    let id = rig.start_provider(probe.clone()).await;
+    rig.link(&actor, PROBE, &id, &[]).await.expect("the probe accepts");
+    let slow = {
+        let (host, actor) = (rig.host.clone(), actor.clone());
+        let call = payload::pack(&payload::forward(PROBE, "Wait", &json!(1000)));
+        tokio::spawn(async move { host.call_actor(&actor, "Forward", &call).await })
+    };
+    let reached = async || {
+        let answer = rig.forward(&actor, PROBE, "Reached", &Value::Null).await.expect("it may ask");
+        payload::unpack(&answer)["calls"].as_u64().expect("it counts")
+    };
+    let mut asked = 0;
+    until("the slow call is in", async || {
+        let reached = reached().await;
+        asked += 1;
+        reached >= asked
+    })
+    .await;
+    let stopping = {
+        let (host, id) = (rig.host.clone(), id.clone());
+        tokio::spawn(async move { host.stop_provider(&id, PROBE, None).await })
+    };
+    let mut later = String::new();
+    until("calls are refused", async || {
+        later = show(&rig.forward(&actor, PROBE, "Echo", &Value::Null).await);
+        !later.starts_with("ok")
+    })
+    .await;
+    assert!(later.contains("draining"), "{later}");
+    let again = rig.host.start_native_capability(probe.clone()).await.expect_err("it is there still");
+    assert!(show_error(&again).contains("already running provider"), "{again}");
+    stopping.await.expect("no panic").expect("it can be stopped");
+    assert_eq!(show(&slow.await.expect("no panic")), "ok: waited");
+    rig.start_provider(probe).await;
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_failed_has_left_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let (state, socket) = (folder.path().join("state"), folder.path().join("host.sock"));
+    let builder = HostBuilder::new().with_state_dir(&state).with_shim(artifacts::shim());
+    std::fs::write(&socket, "no socket").expect("a file can be written");
+    let host = builder.clone().with_socket(&socket).build();
+    for _ in 0..2 {
+        host.start().await.expect_err("what lies there is no socket");
+        let error = host.call_actor("M", "Echo", b"").await.expect_err("it has not been started");
+        assert!(show_error(&error).contains("not been started"), "{error}");
+    }
+    let other = builder.build();
+    other.start().await.expect("the state directory is free");
+    drop(other);
+    std::fs::remove_file(&socket).expect("it is a file");
+    host.start().await.expect("nothing is in the way any more");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_dropped_is_gone() {
+    for is_stopped in [true, false] {
+        let kept = Arc::new(());
+        let (watched, lenient): (Weak<()>, _) = (Arc::downgrade(&kept), Lenient(kept));
+        let rig = Rig::start_with(|builder| builder.with_authorizer(lenient)).await;
+        let actor = rig.actor("caller", &[PROBE]).await;
+        let probe = rig.provider("probe", PROBE).await;
+        rig.link(&actor, PROBE, &probe, &[]).await.expect("the probe accepts");
+        if is_stopped {
+            rig.host.stop().await;
+        }
+        drop(rig);
+        until("nothing holds the host any more", async || watched.upgrade().is_none()).await;
+    }
+}
