@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
 
 use super::exit::{self, Exit};
 use super::spawner::{self, Unreaped};
@@ -15,15 +16,20 @@ pub(super) struct Child {
     /// None once the process is left to whoever reaps it.
     pidfd: Option<AsyncFd<OwnedFd>>,
     reaped: bool,
+    /// Held until it is reaped.
+    alive: Alive,
 }
+
+/// Whoever makes processes knows by this whether one still lives.
+pub(super) type Alive = watch::Receiver<()>;
 
 impl Child {
     /// Takes over who reaps the process. On an error nobody has to: it is gone.
-    pub(super) fn watch(pid: u32, unreaped: Unreaped) -> io::Result<Self> {
+    pub(super) fn watch(pid: u32, unreaped: Unreaped, alive: Alive) -> io::Result<Self> {
         // A copy is watched, so that the process is reaped if it can't be.
         let pidfd = exit::watch(unreaped.pidfd()?.try_clone()?)?;
         unreaped.disarm();
-        Ok(Self { pid, pidfd: Some(pidfd), reaped: false })
+        Ok(Self { pid, pidfd: Some(pidfd), reaped: false, alive })
     }
 
     pub(super) const fn pid(&self) -> u32 {
@@ -59,7 +65,11 @@ impl Drop for Child {
         self.kill();
         // Without a runtime the host itself is ending, and whoever started it reaps.
         if let (Some(pidfd), Ok(runtime)) = (self.pidfd.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move { exit::wait(&pidfd).await });
+            let alive = self.alive.clone();
+            runtime.spawn(async move {
+                exit::wait(&pidfd).await;
+                drop(alive);
+            });
         }
     }
 }

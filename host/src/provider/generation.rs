@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::actor_calls::ActorCalls;
-use super::child::Child;
+use super::child::{Alive, Child};
 use super::control::{self, Receiver};
 use super::exit::Exit;
 use super::greeting::{self, Delivery};
@@ -90,13 +90,14 @@ impl Process {
         spec: &ProviderSpec,
         surroundings: &Surroundings,
         generation: Generation,
+        alive: Alive,
     ) -> Result<Self, String> {
         let system = |act: &'static str| move |error: io::Error| format!("{act}: {error}");
         let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
         let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into()).await;
         let Spawned { pid, unreaped, stdout, stderr } =
             spawned.map_err(|error| format!("starting {}: {error}", surroundings.shim.display()))?;
-        let mut child = Child::watch(pid, unreaped).map_err(system("watching its process"))?;
+        let mut child = Child::watch(pid, unreaped, alive).map_err(system("watching its process"))?;
         tokio::spawn(output::drain(stdout.into(), "stdout", spec.key.clone(), pid));
         tokio::spawn(output::drain(stderr.into(), "stderr", spec.key.clone(), pid));
 

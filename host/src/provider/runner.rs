@@ -20,6 +20,9 @@ use crate::words::Deadline;
 /// After the provider has drained, answers may still be on their way.
 const LAST_ANSWERS: Duration = Duration::from_millis(5);
 
+/// A killed process that hasn't ended after this long hangs in the kernel, and is not waited for any longer.
+const KILLED_TIMEOUT: Duration = Duration::from_secs(2);
+
 type Launching = Pin<Box<dyn Future<Output = Result<Process, String>> + Send>>;
 type Done<T> = oneshot::Sender<T>;
 
@@ -32,6 +35,8 @@ pub(super) struct Runner {
     supervision: Supervision,
     launching: Option<Launching>,
     process: Option<Process>,
+    /// Closed while no process of this provider lives: a killed one does until the system has ended it.
+    alive: Arc<watch::Sender<()>>,
     client: Option<Arc<SocketClient>>,
     links: BTreeMap<String, BoundLink>,
     /// What the process owes an answer to.
@@ -77,6 +82,7 @@ impl Runner {
             supervision: Supervision::default(),
             launching: None,
             process: None,
+            alive: Arc::new(watch::Sender::new(())),
             client: None,
             links: bindings.into_iter().map(|(actor, settings)| (actor, unbound(settings))).collect(),
             awaited: HashMap::new(),
@@ -111,22 +117,20 @@ impl Runner {
             }
             self.publish();
         }
+        gone(self.alive.clone()).await;
+        if let Some(ready) = self.ready {
+            let _ = ready.send(Err(self.cause));
+        }
         for stopped in self.stopped {
             let _ = stopped.send(());
         }
     }
 
     /// Whether there is nothing left to do: stopped, or never ready.
-    fn is_over(&mut self) -> bool {
+    fn is_over(&self) -> bool {
         match self.supervision.state() {
             State::Stopped => true,
-            State::Backoff { .. } => match self.ready.take() {
-                Some(ready) => {
-                    let _ = ready.send(Err(self.cause.clone()));
-                    true
-                }
-                None => false,
-            },
+            State::Backoff { .. } => self.ready.is_some(),
             State::Starting { .. } | State::Ready { .. } | State::Draining { .. } => false,
         }
     }
@@ -167,7 +171,12 @@ impl Runner {
     fn spawn(&mut self, generation: Generation) {
         tracing::debug!(provider = %self.spec.key, generation = generation.0, "starting");
         let (spec, surroundings) = (self.spec.clone(), self.surroundings.clone());
-        self.launching = Some(Box::pin(async move { Process::launch(&spec, &surroundings, generation).await }));
+        let (alive, gone) = (self.alive.clone(), gone(self.alive.clone()));
+        self.launching = Some(Box::pin(async move {
+            // Address, files and state of the last process are free only when it has ended.
+            gone.await;
+            Process::launch(&spec, &surroundings, generation, alive.subscribe()).await
+        }));
     }
 
     fn launched(&mut self, launched: Result<Process, String>) {
@@ -400,6 +409,12 @@ impl Runner {
             changed
         });
     }
+}
+
+/// Waits until no process lives, for a bounded time.
+async fn gone(alive: Arc<watch::Sender<()>>) {
+    // One that won't end is reaped whenever it does.
+    let _ = tokio::time::timeout(KILLED_TIMEOUT, alive.closed()).await;
 }
 
 async fn launched(launching: &mut Option<Launching>) -> Result<Process, String> {
