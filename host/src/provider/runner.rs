@@ -20,6 +20,9 @@ use crate::words::Deadline;
 /// After the provider has drained, answers may still be on their way.
 const LAST_ANSWERS: Duration = Duration::from_millis(5);
 
+/// Why there is no process when nobody wants one.
+const STOPPED: &str = "it was stopped";
+
 /// A killed process that hasn't ended after this long hangs in the kernel, and is not waited for any longer.
 const KILLED_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -113,7 +116,7 @@ impl Runner {
                 },
                 launched = launched(&mut self.launching) => self.launched(launched),
                 happened = happened(&mut self.process) => self.happened(happened).await,
-                () = timer => self.step(Event::Timer),
+                () = timer => self.timer_came(),
             }
             self.publish();
         }
@@ -170,6 +173,7 @@ impl Runner {
 
     fn spawn(&mut self, generation: Generation) {
         tracing::debug!(provider = %self.spec.key, generation = generation.0, "starting");
+        self.cause.clear();
         let (spec, surroundings) = (self.spec.clone(), self.surroundings.clone());
         let (alive, gone) = (self.alive.clone(), gone(self.alive.clone()));
         self.launching = Some(Box::pin(async move {
@@ -199,13 +203,21 @@ impl Runner {
         }
     }
 
+    /// The time of the state is over.
+    fn timer_came(&mut self) {
+        let timing = &self.spec.timing;
+        let cause = match self.supervision.state() {
+            State::Starting { .. } => format!("it was not ready within {:?}", timing.start_timeout),
+            State::Draining { .. } => format!("it did not end within {:?} of draining", timing.drain_timeout),
+            State::Stopped | State::Ready { .. } | State::Backoff { .. } => return self.step(Event::Timer),
+        };
+        self.end(Event::Timer, cause);
+    }
+
     /// The process is of no more use.
     fn end(&mut self, event: Event, cause: String) {
         let draining = matches!(self.supervision.state(), State::Draining { .. });
-        // A provider that could not be made has said why, and that is worth more than how its process ended.
-        if self.cause.is_empty() {
-            self.cause = printable(&cause);
-        }
+        self.cause = printable(&cause);
         if draining {
             tracing::info!(provider = %self.spec.key, cause = %self.cause, "provider ended");
         } else {
@@ -215,9 +227,10 @@ impl Runner {
     }
 
     fn forget_process(&mut self) {
-        self.gate.set(Passage::Closed("it ended and is being restarted"));
+        let stopped = matches!(self.supervision.state(), State::Stopped);
+        self.gate.set(Passage::Closed(if stopped { STOPPED } else { "it ended and is being restarted" }));
         if let Some(process) = self.process.take() {
-            process.fail_calls(&self.cause);
+            process.fail_calls(if self.cause.is_empty() { STOPPED } else { &self.cause });
         }
         self.client = None;
         // Those who wait for an unbind are content: the process that knew the link is gone.
@@ -231,7 +244,6 @@ impl Runner {
         match message {
             ShimMessage::Loaded { name, concurrency } => self.loaded(&name, concurrency),
             ShimMessage::NotLoaded { reason, .. } => {
-                self.cause.clear();
                 self.end(Event::Failed, reason);
                 Ok(())
             }
@@ -269,7 +281,6 @@ impl Runner {
         };
         let Some(process) = &mut self.process else { return Ok(()) };
         self.client = Some(process.loaded(concurrency)?);
-        self.cause.clear();
         let name = printable(name);
         self.status.send_modify(|status| status.name = name);
         for actor in self.links.keys().cloned().collect::<Vec<_>>() {
@@ -348,6 +359,9 @@ impl Runner {
             Command::Stop { done } => {
                 self.stopped.push(done);
                 self.step(Event::Drain);
+                if matches!(self.supervision.state(), State::Stopped) {
+                    self.gate.set(Passage::Closed(STOPPED));
+                }
             }
         }
     }
