@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cofferdam_channel::descriptors;
 use cofferdam_channel::protocol::DecodeError;
-use cofferdam_channel::protocol::control::{HostMessage, ShimMessage};
+use cofferdam_channel::protocol::control::ShimMessage;
 use cofferdam_channel::protocol::frame::{LENGTH_BYTES, body_bytes};
 use cofferdam_channel::protocol::limits::CONTROL_FRAME_BYTES_MAX;
 use thiserror::Error;
@@ -39,14 +39,13 @@ impl From<io::Error> for ControlError {
     }
 }
 
-/// Sends one message whole, its descriptors with its first byte.
+/// Sends one frame whole, its descriptors with its first byte.
 pub(super) async fn send(
     stream: &UnixStream,
-    message: &HostMessage,
+    frame: &[u8],
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(), ControlError> {
-    let frame = message.to_frame()?;
-    let sending = send_all(stream, &frame, descriptors);
+    let sending = send_all(stream, frame, descriptors);
     tokio::time::timeout(SEND_TIMEOUT, sending).await.map_err(|_| ControlError::Stalled)?
 }
 

@@ -75,7 +75,7 @@ pub(super) enum Happened {
 
 /// What waits to be sent on the control socket.
 struct Waiting {
-    message: HostMessage,
+    frame: Vec<u8>,
     descriptor: Option<OwnedFd>,
     /// Of the ask that this answers: free once it was sent.
     _turn: Option<OwnedSemaphorePermit>,
@@ -210,21 +210,30 @@ impl Process {
     }
 
     /// Sends in order, beside everything else: the loop that hears the process never waits for it to read.
-    pub(super) fn send(&self, message: HostMessage) {
-        if self.outbox.try_send(Waiting { message, descriptor: None, _turn: None }).is_err() {
+    pub(super) fn send(&self, frame: Vec<u8>) {
+        if self.outbox.try_send(Waiting { frame, descriptor: None, _turn: None }).is_err() {
             // It is full, so the process doesn't read, or the sender found the socket closed and has told so.
-            let _ = self.broken_to.try_send("the shim does not read its control socket".to_owned());
+            self.tell_broken("the shim does not read its control socket".to_owned());
         }
+    }
+
+    /// It is of no more use.
+    pub(super) fn tell_broken(&self, why: String) {
+        // A full queue means that it is known already.
+        let _ = self.broken_to.try_send(why);
     }
 
     /// Opens what the provider asks for, beside everything else, and hands it over.
     pub(super) fn answer(&self, request: u64, want: Want) {
         let Ok(turn) = self.asks.clone().try_acquire_owned() else {
             let reason = format!("{ASKS_MAX} requests wait already");
-            self.send(HostMessage::Refused { request, refusal: Refusal::Failed, reason });
+            match (HostMessage::Refused { request, refusal: Refusal::Failed, reason }).to_frame() {
+                Ok(frame) => self.send(frame),
+                Err(why) => self.tell_broken(why.to_string()),
+            }
             return;
         };
-        let (outbox, running) = (self.outbox.clone(), self.asks_running.clone());
+        let (outbox, running, broken_to) = (self.outbox.clone(), self.asks_running.clone(), self.broken_to.clone());
         tokio::spawn(async move {
             let (message, descriptor) = match grant(want, running).await {
                 Ok(granted) => (HostMessage::Granted { request }, Some(granted)),
@@ -234,7 +243,10 @@ impl Process {
                 }
             };
             // A process that is gone needs no answer.
-            let _ = outbox.send(Waiting { message, descriptor, _turn: Some(turn) }).await;
+            let _ = match message.to_frame() {
+                Ok(frame) => outbox.send(Waiting { frame, descriptor, _turn: Some(turn) }).await.is_ok(),
+                Err(why) => broken_to.try_send(why.to_string()).is_ok(),
+            };
         });
     }
 
@@ -286,9 +298,9 @@ async fn grant(want: Want, running: Arc<Semaphore>) -> grants::Granted {
 
 /// Sends what waits, one after the other, until the process has gone.
 async fn send_all(stream: Arc<UnixStream>, mut waiting: mpsc::Receiver<Waiting>, broken_to: mpsc::Sender<String>) {
-    while let Some(Waiting { message, descriptor, _turn }) = waiting.recv().await {
+    while let Some(Waiting { frame, descriptor, _turn }) = waiting.recv().await {
         let descriptors: Vec<_> = descriptor.iter().map(AsFd::as_fd).collect();
-        if let Err(error) = control::send(&stream, &message, &descriptors).await {
+        if let Err(error) = control::send(&stream, &frame, &descriptors).await {
             let _ = broken_to.try_send(error.to_string());
             return;
         }

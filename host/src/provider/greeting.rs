@@ -31,7 +31,7 @@ pub(super) async fn greet(stream: &mut UnixStream, delivery: Delivery<'_>) -> Re
     stream.write_all(&rules.to_bytes()).await?;
     ours.agree(&control::read_fixed::<PREFACE_BYTES>(stream).await?)?;
     let hello = ShimHello::from_bytes(&control::read_fixed::<HELLO_BYTES>(stream).await?);
-    let load = HostMessage::Load { dirs };
+    let load = HostMessage::Load { dirs }.to_frame()?;
     control::send(stream, &load, &[library.as_fd(), down.as_fd(), up.as_fd()]).await?;
     Ok(hello)
 }

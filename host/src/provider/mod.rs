@@ -42,6 +42,9 @@ pub use spawner::Spawner;
 use crate::supervision::{Generation, Timing};
 use crate::words::{CallLimits, Callee, Inbound, ProviderKey, WasmCloudEntity};
 
+/// Actors that are linked to one provider: fewer than a shim lets wait, so that all can be bound at once.
+const LINKS_MAX: usize = 4000;
+
 /// How many commands may wait for a runner: about one for each link, and links are set one at a time.
 const COMMANDS_MAX: usize = 1024;
 
@@ -108,7 +111,7 @@ pub enum Binding {
     Pending,
     /// It accepted.
     Accepted,
-    /// It refused, or did not answer, for this reason.
+    /// It refused, did not answer, or could not be told, for this reason.
     Rejected(String),
 }
 
@@ -134,6 +137,16 @@ pub enum BindError {
         actor: String,
         /// The provider's words.
         reason: String,
+    },
+    /// It has as many links as it may have.
+    #[error("actor {actor} can't be linked to provider {provider}, which has {limit} links, the most it may have")]
+    TooMany {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+        /// How many links.
+        limit: usize,
     },
     /// The provider ended before it answered. The link is bound when it is back.
     #[error("provider {provider} ended while it was being linked to actor {actor}")]

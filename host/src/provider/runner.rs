@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::gate::{Passage, ProviderGate};
 use super::generation::{Happened, Process, instant};
 use super::output::{Limiter, printable, tell_dropped};
-use super::{BindError, Binding, Command, ProviderSpec, Settings, StartError, Status, Surroundings};
+use super::{BindError, Binding, Command, LINKS_MAX, ProviderSpec, Settings, StartError, Status, Surroundings};
 use crate::supervision::{Effect, Event, Generation, State, Supervision};
 use crate::words::Deadline;
 
@@ -71,6 +71,10 @@ impl Runner {
         gate: Arc<ProviderGate>,
         status: watch::Sender<Status>,
     ) -> Result<Self, StartError> {
+        if bindings.len() > LINKS_MAX {
+            let reason = format!("it has {} links, the most it may have is {LINKS_MAX}", bindings.len());
+            return Err(StartError::NotReady { provider: spec.key, reason });
+        }
         std::fs::create_dir_all(&spec.state_dir).map_err(|source| StartError::Host {
             provider: spec.key.clone(),
             act: "making its directory",
@@ -306,23 +310,29 @@ impl Runner {
         // A later bind of the same actor supersedes this one.
         let superseded =
             self.awaited.values().any(|awaited| matches!(awaited, Awaited::Bind(other) if *other == actor));
-        if let Some(link) = self.links.get_mut(&actor).filter(|_| !superseded) {
-            let rejection = rejection.map(|reason| printable(&reason));
-            let answer = match &rejection {
-                None => Ok(()),
-                Some(reason) => {
-                    tracing::warn!(provider = %self.spec.key, %actor, %reason, "link rejected");
-                    let (provider, reason) = (self.spec.key.clone(), reason.clone());
-                    Err(BindError::Rejected { provider, actor: actor.clone(), reason })
-                }
-            };
-            link.binding = rejection.map_or(Binding::Accepted, Binding::Rejected);
-            if let Some(waiter) = link.waiter.take() {
-                let _ = waiter.send(answer);
-            }
+        if !superseded {
+            self.settle(actor, rejection);
         }
         self.open_when_bound();
         Ok(())
+    }
+
+    /// Notes what became of a link, and answers whoever waits for it.
+    fn settle(&mut self, actor: String, rejection: Option<String>) {
+        let Some(link) = self.links.get_mut(&actor) else { return };
+        let rejection = rejection.map(|reason| printable(&reason));
+        let waiter = link.waiter.take();
+        link.binding = rejection.clone().map_or(Binding::Accepted, Binding::Rejected);
+        let answer = match rejection {
+            None => Ok(()),
+            Some(reason) => {
+                tracing::warn!(provider = %self.spec.key, %actor, %reason, "link rejected");
+                Err(BindError::Rejected { provider: self.spec.key.clone(), actor, reason })
+            }
+        };
+        if let Some(waiter) = waiter {
+            let _ = waiter.send(answer);
+        }
     }
 
     async fn drained(&mut self) {
@@ -338,11 +348,15 @@ impl Runner {
 
     async fn command(&mut self, command: Command) {
         match command {
+            Command::Bind { actor, done, .. } if self.links.len() >= LINKS_MAX && !self.links.contains_key(&actor) => {
+                let _ = done.send(Err(BindError::TooMany { provider: self.spec.key.clone(), actor, limit: LINKS_MAX }));
+            }
             Command::Bind { actor, settings, done } => {
                 let link = BoundLink { settings, binding: Binding::Pending, waiter: Some(done) };
                 self.links.insert(actor.clone(), link);
                 if self.client.is_some() {
                     self.send_bind(actor);
+                    self.open_when_bound();
                 }
             }
             Command::Unbind { actor, done } => {
@@ -371,8 +385,17 @@ impl Runner {
         let setting = |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
         let values = link.settings.iter().map(setting).collect();
         let request = self.next_request();
-        self.awaited.insert(request, Awaited::Bind(actor.clone()));
-        self.send(HostMessage::Bind { request, actor, values });
+        let bind = HostMessage::Bind { request, actor: actor.clone(), values };
+        match bind.to_frame() {
+            Ok(frame) => {
+                self.awaited.insert(request, Awaited::Bind(actor));
+                if let Some(process) = &self.process {
+                    process.send(frame);
+                }
+            }
+            // One link that can't be told is no reason to end a provider that others use.
+            Err(why) => self.settle(actor, Some(why.to_string())),
+        }
     }
 
     fn next_request(&mut self) -> u64 {
@@ -383,7 +406,10 @@ impl Runner {
     /// Sends in order, without holding up the loop that hears the process.
     fn send(&mut self, message: HostMessage) {
         if let Some(process) = &self.process {
-            process.send(message);
+            match message.to_frame() {
+                Ok(frame) => process.send(frame),
+                Err(why) => process.tell_broken(why.to_string()),
+            }
         }
     }
 
