@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use cofferdam_abi::Status;
 use cofferdam_channel::control::{ControlError, ControlReceiver, ControlSender};
@@ -21,6 +22,7 @@ use cofferdam_channel::protocol::control::{HostMessage, LoadFault, Setting, Shim
 use cofferdam_channel::protocol::limits::clip;
 use cofferdam_channel::socket::{Broken, ServerConfig, SocketServer};
 use cofferdam_channel::{Deadline, Incoming, Service};
+use parking_lot::Mutex;
 
 use crate::asks::Asks;
 use crate::exports::Parts;
@@ -33,17 +35,25 @@ use crate::sink;
 /// Binds and unbinds that wait for the provider: as many as a host may have links to it.
 const JOBS_MAX: usize = 4096;
 
+/// How long a provider may take to be freed, once it has drained.
+const DESTROY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Work for the provider's own thread.
 enum Job {
-    Bind { request: u64, actor: String, values: Vec<Setting> },
-    Unbind { request: u64, actor: String },
-    Drain { deadline: Deadline },
-}
-
-/// A provider that takes calls.
-struct Serving {
-    library: Arc<LoadedLibrary>,
-    server: Arc<SocketServer>,
+    Bind {
+        request: u64,
+        actor: String,
+        values: Vec<Setting>,
+    },
+    Unbind {
+        request: u64,
+        actor: String,
+    },
+    Drain {
+        deadline: Deadline,
+    },
+    /// The end of a good life.
+    End,
 }
 
 /// What the threads share.
@@ -53,9 +63,11 @@ struct Shared {
     asks: Arc<Asks>,
     rules: HostHello,
     /// Set once the provider was made.
-    serving: Arc<OnceLock<Serving>>,
+    server: Arc<OnceLock<Arc<SocketServer>>>,
     /// Set once nothing is in flight any more.
     drained: Arc<OnceLock<()>>,
+    /// Held while the provider is asked how it is.
+    checking: Arc<Mutex<()>>,
 }
 
 /// Makes the provider and serves until the end of the control socket. Does not return but for an error.
@@ -67,7 +79,8 @@ pub(crate) fn serve(
 ) -> Result<Infallible, ShimFault> {
     let sender = Arc::new(sender);
     let asks = Arc::new(Asks::new(sender.clone()));
-    let shared = Shared { sender, asks, rules, serving: Arc::default(), drained: Arc::default() };
+    let shared =
+        Shared { sender, asks, rules, server: Arc::default(), drained: Arc::default(), checking: Arc::default() };
     let (jobs_to, jobs) = sync_channel(JOBS_MAX);
     let (health_to, health) = sync_channel(1);
     let provider = shared.clone();
@@ -90,7 +103,7 @@ impl Shared {
         loop {
             let (message, mut descriptors) = match receiver.receive() {
                 Ok(received) => received,
-                Err(ControlError::Eof) => self.end(),
+                Err(ControlError::Eof) => self.end(jobs),
                 Err(error) => return Err(error.into()),
             };
             let job = match message {
@@ -120,13 +133,25 @@ impl Shared {
     }
 
     /// The host closed the control socket: after a drain that is the end of a good life, else the host is dead.
-    fn end(&self) -> ! {
-        if self.drained.get().is_some()
-            && let Some(Serving { library, server }) = self.serving.get()
-            && server.running() == 0
-        {
+    fn end(&self, jobs: &SyncSender<Job>) -> ! {
+        if self.drained.get().is_some() && jobs.try_send(Job::End).is_ok() {
+            // The provider's own thread ends the process, once it has done all else; it is not waited for for ever.
+            thread::sleep(DESTROY_TIMEOUT);
+        }
+        exit(0)
+    }
+
+    /// Frees the provider if nothing of ours runs in it: no job, for this thread does those, no call and no health check.
+    fn destroy(&self, library: &LoadedLibrary) -> ! {
+        if let Some(server) = self.server.get() {
             server.shut_down();
-            library.destroy();
+            // Kept while it is freed: no check begins any more.
+            let no_check = self.checking.try_lock();
+            if no_check.is_some() && server.running() == 0 {
+                library.destroy();
+            }
+            // With the lock still held.
+            exit(0);
         }
         exit(0)
     }
@@ -163,12 +188,12 @@ impl Shared {
         let calls = Calls { library: library.clone(), payload_bytes_max: payload_bytes_max as usize };
         let no_thread = |error| ShimFault::load(LoadFault::Shim, format!("starting its threads: {error}"));
         let server = SocketServer::start(down, Arc::new(calls), config, Box::new(host_gone)).map_err(no_thread)?;
-        let (sender, asked) = (self.sender.clone(), library.clone());
-        let answer_health = move || answer_health(&health, &asked, &sender);
+        let (shared, asked) = (self.clone(), library.clone());
+        let answer_health = move || shared.answer_health(&health, &asked);
         thread::Builder::new().name("health".into()).spawn(answer_health).map_err(no_thread)?;
 
         // Set once, here.
-        let _ = self.serving.set(Serving { library: library.clone(), server });
+        let _ = self.server.set(server);
         let loaded = ShimMessage::Loaded { name: library.name.clone(), concurrency: running_max as u32 };
         self.sender.send(&loaded)?;
         Ok(library)
@@ -176,6 +201,7 @@ impl Shared {
 
     fn run_job(&self, library: &LoadedLibrary, job: Job) {
         let answer = match job {
+            Job::End => self.destroy(library),
             Job::Bind { request, actor, values } => {
                 let rejection = rejection(library.bind(&actor, &values));
                 ShimMessage::Bound { request, rejection }
@@ -194,13 +220,16 @@ impl Shared {
             exit(0);
         }
     }
-}
 
-fn answer_health(requests: &Receiver<u64>, library: &LoadedLibrary, sender: &ControlSender) {
-    while let Ok(request) = requests.recv() {
-        let complaint = rejection(library.health());
-        if sender.send(&ShimMessage::HealthReport { request, complaint }).is_err() {
-            return;
+    fn answer_health(&self, requests: &Receiver<u64>, library: &LoadedLibrary) {
+        while let Ok(request) = requests.recv() {
+            let complaint = {
+                let _checking = self.checking.lock();
+                rejection(library.health())
+            };
+            if self.sender.send(&ShimMessage::HealthReport { request, complaint }).is_err() {
+                return;
+            }
         }
     }
 }

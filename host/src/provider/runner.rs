@@ -347,7 +347,12 @@ impl Runner {
     }
 
     async fn command(&mut self, command: Command) {
+        // Nothing is bound or unbound once the provider was told to drain.
+        let draining = matches!(self.supervision.state(), State::Draining { .. });
         match command {
+            Command::Bind { actor, done, .. } if draining => {
+                let _ = done.send(Err(BindError::Ended { provider: self.spec.key.clone(), actor }));
+            }
             Command::Bind { actor, done, .. } if self.links.len() >= LINKS_MAX && !self.links.contains_key(&actor) => {
                 let _ = done.send(Err(BindError::TooMany { provider: self.spec.key.clone(), actor, limit: LINKS_MAX }));
             }
@@ -361,7 +366,7 @@ impl Runner {
             }
             Command::Unbind { actor, done } => {
                 self.links.remove(&actor);
-                if self.client.is_some() {
+                if self.client.is_some() && !draining {
                     let request = self.next_request();
                     self.awaited.insert(request, Awaited::Unbind(done));
                     self.send(HostMessage::Unbind { request, actor });
