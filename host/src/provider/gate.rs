@@ -8,6 +8,7 @@ use cofferdam_channel::protocol::call::Fault;
 use cofferdam_channel::socket::SocketClient;
 use cofferdam_channel::{CallFailure, Client, Outgoing};
 
+use super::output;
 use crate::words::{CallError, Callee, Deadline, Invocation, Outcome, ProviderKey};
 
 /// What answers calls to a provider.
@@ -52,7 +53,7 @@ impl ProviderGate {
         };
         match failure {
             CallFailure::Answered(fault) => {
-                let message = String::from_utf8_lossy(words).into_owned();
+                let message = output::words(&String::from_utf8_lossy(words));
                 words.clear();
                 match fault {
                     Fault::Panicked => CallError::ProviderPanicked { provider, operation, message },

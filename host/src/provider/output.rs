@@ -1,9 +1,11 @@
 //! What a provider's process writes to its standard streams: always read, so that it never blocks, and bounded before it
 //! reaches the log. Control characters are escaped: it may try to paint the operator's terminal.
 
+use std::cmp::Reverse;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use cofferdam_channel::protocol::limits::clip;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
@@ -14,6 +16,8 @@ const LINE_BYTES_MAX: usize = 4 << 10;
 /// Lines that reach the log in one period; what is beyond is dropped and counted.
 const LINES_MAX: u32 = 200;
 const PERIOD: Duration = Duration::from_secs(1);
+/// Values of links that are longer than this are taken out of a provider's words.
+const HIDDEN_BYTES_MIN: usize = 3;
 
 /// Reads one stream until its end.
 pub(super) async fn drain(stream: OwnedFd, name: &'static str, provider: ProviderKey, pid: u32) {
@@ -108,6 +112,20 @@ pub(super) fn tell_dropped(provider: &ProviderKey, dropped: u64) {
     }
 }
 
+/// Foreign words for people: clipped, and without control characters.
+pub(super) fn words(text: &str) -> String {
+    clip(&printable(clip(text))).to_owned()
+}
+
+/// Foreign words about a link without the values of the link, which are shown nowhere. Those of up to three bytes stay:
+/// they hide nothing, and are found in any text.
+pub(super) fn without_values<'a>(text: &str, values: impl Iterator<Item = &'a String>) -> String {
+    let mut values: Vec<&String> = values.filter(|value| value.len() > HIDDEN_BYTES_MIN).collect();
+    // One value may be part of another.
+    values.sort_by_key(|value| Reverse(value.len()));
+    values.into_iter().fold(clip(text).to_owned(), |text, value| text.replace(value.as_str(), "…"))
+}
+
 /// Foreign text without control characters.
 pub(super) fn printable(text: &str) -> String {
     let escape = |character: char| -> String {
@@ -140,6 +158,18 @@ mod tests {
         assert_eq!(feed(&[b"\x1b[2J\xff\n"]), [line("\\u{1b}[2J\u{fffd}")]);
         let long = vec![b'x'; 3 * LINE_BYTES_MAX];
         assert_eq!(feed(&[&long, &long, b"\nnext\n"]), [line(&"x".repeat(LINE_BYTES_MAX)), line("next")]);
+    }
+
+    #[test]
+    fn values_are_taken_out_longest_first() {
+        let check = |text: &str, values: &[&str], expected: &str| {
+            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+            assert_eq!(without_values(text, values.iter()), expected, "{text:?} without {values:?}");
+        };
+        check("no such user: hunter2", &["hunter2"], "no such user: …");
+        check("redis://a:hunter2@db is down", &["hunter2", "redis://a:hunter2@db"], "… is down");
+        check("port 80 is taken", &["80", ""], "port 80 is taken");
+        check("nothing of it", &["hunter2"], "nothing of it");
     }
 
     #[test]

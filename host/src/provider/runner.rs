@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::gate::{Passage, ProviderGate};
 use super::generation::{Happened, Process, instant};
-use super::output::{Limiter, printable, tell_dropped};
+use super::output::{self, Limiter, printable, tell_dropped, without_values};
 use super::{BindError, Binding, Command, LINKS_MAX, ProviderSpec, Settings, StartError, Status, Surroundings};
 use crate::supervision::{Effect, Event, Generation, State, Supervision};
 use crate::words::Deadline;
@@ -320,7 +320,7 @@ impl Runner {
     /// Notes what became of a link, and answers whoever waits for it.
     fn settle(&mut self, actor: String, rejection: Option<String>) {
         let Some(link) = self.links.get_mut(&actor) else { return };
-        let rejection = rejection.map(|reason| printable(&reason));
+        let rejection = rejection.map(|reason| output::words(&without_values(&reason, link.settings.values())));
         let waiter = link.waiter.take();
         link.binding = rejection.clone().map_or(Binding::Accepted, Binding::Rejected);
         let answer = match rejection {
