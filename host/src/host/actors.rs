@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::state::{RunningActor, Standing};
+use super::state::RunningActor;
 use super::{Actor, Host, HostError, Result};
 use crate::actor::ActorSpec;
-use crate::links::Link;
-use crate::words::{Deadline, LinkKey, WasmCloudEntity};
+use crate::words::{Deadline, WasmCloudEntity};
 
 impl Host {
     /// Starts an actor: checks its claims against what this host trusts, compiles it, and tells the providers it is
@@ -41,13 +40,12 @@ impl Host {
             }
             state.actors.insert(public_key.clone(), entry);
             state.publish(&self.inner.broker);
-            let links = state.links.of_actor(&public_key);
-            links.map(|(key, link)| (key.clone(), link.clone())).collect::<Vec<(LinkKey, Link)>>()
+            state.tell_of_actor(self.inner.broker.policy(), &public_key)
         };
         drop(reserved);
         tracing::info!(actor = %public_key, "actor started");
-        for (key, link) in linked {
-            self.bind_or_log(&key, &link).await;
+        for bound in linked {
+            bound.answered_or_logged().await;
         }
         Ok(())
     }
@@ -56,23 +54,15 @@ impl Host {
     /// error. Its links stay set.
     pub async fn stop_actor(&self, actor: &str) -> Result<()> {
         self.inner.running()?;
-        let (stopped, bound) = {
+        let (stopped, linked) = {
             let mut state = self.inner.state.lock();
             let Some(public_key) = state.actor_key(actor) else { return Ok(()) };
-            let links: Vec<_> = state.links.of_actor(&public_key).map(|(k, l)| (k.clone(), l.clone())).collect();
-            let bound: Vec<_> = links
-                .into_iter()
-                .filter_map(|(key, link)| match state.standing(self.inner.broker.policy(), &key, &link) {
-                    Standing::Bindable(bindable) => Some(bindable),
-                    _ => None,
-                })
-                .collect();
             let stopped = state.actors.remove(&public_key);
             state.publish(&self.inner.broker);
-            (stopped, bound)
+            (stopped, state.tell_of_actor(self.inner.broker.policy(), &public_key))
         };
-        for bindable in bound {
-            self.unbind(&bindable.provider, &bindable.key.actor).await;
+        for unbound in linked {
+            unbound.answered_or_logged().await;
         }
         if let Some(RunningActor { module, claims, .. }) = stopped {
             let by = Deadline::after(self.inner.config.limits.timeout);

@@ -184,6 +184,13 @@ impl HostError {
                 (Blame::Provider, "provider_not_ready", "the provider's own words, in the log, say more")
             }
             Self::Start(StartError::Host { .. }) => (Blame::Host, "provider_not_started", "check the host's log"),
+            Self::Bind(BindError::Overloaded { .. }) => {
+                (Blame::Provider, "link_untold", "look at the provider's log, and set the link again")
+            }
+            Self::Bind(BindError::Ended { .. }) => (Blame::Provider, "link_pending", "look at the provider's log"),
+            Self::Bind(BindError::TooMany { .. }) => {
+                (Blame::Operator, "too_many_links", "start the provider again under another link name")
+            }
             Self::Bind(_) => (Blame::Operator, "link_rejected", "change the values of the link, and set it again"),
             Self::BindTimeout { .. } => (Blame::Provider, "link_unanswered", "look at the provider's log"),
             Self::LinkDenied { .. } => {

@@ -2,16 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::state::{Bindable, Standing};
+use super::state::Standing;
+use super::telling::Tell;
 use super::{Host, HostError, Result};
 use crate::links::{Change, Link};
-use crate::provider::{BindError, Provider};
 use crate::words::{LinkKey, ProviderKey};
-
-/// How long a provider may take to answer a bind or an unbind.
-const BIND_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Host {
     /// Links an actor to a provider. May come before either runs; the provider is told as soon as both do. When both run
@@ -29,22 +25,36 @@ impl Host {
         let key = LinkKey::new(actor, contract_id, link_name.as_deref());
         let provider = ProviderKey::new(provider_id, link_name.as_deref());
         let link = Link { provider, values: Arc::new(values.into_iter().collect()) };
-        let moved_from = {
+        let policy = self.inner.broker.policy();
+        let moved = {
             let mut state = self.inner.state.lock();
-            if let Standing::Denied(denial) = state.standing(self.inner.broker.policy(), &key, &link) {
+            if let Standing::Denied(denial) = state.standing(policy, &key, &link) {
                 return Err(HostError::LinkDenied { key, denial });
             }
             let change = state.links.set(key.clone(), link.clone());
             state.publish(&self.inner.broker);
             match change {
-                Change::Moved { from } if !state.links.connects(actor, &from) => state.providers.get(&from).cloned(),
-                _ => None,
+                Change::Moved { from } => state.tell(policy, &from, actor, Tell::Difference),
+                Change::New | Change::Same | Change::Values => None,
             }
         };
-        if let Some(old) = moved_from {
-            self.unbind(&old.provider, actor).await;
+        // First: the new provider may need what the old one holds, such as a port.
+        if let Some(moved) = moved {
+            moved.answered_or_logged().await;
         }
-        self.bind(&key, &link).await
+        let bound = {
+            let mut state = self.inner.state.lock();
+            match state.standing(policy, &key, &link) {
+                Standing::Bindable(_) => state.tell(policy, &link.provider, actor, Tell::Again),
+                Standing::OtherContract(serves) => return Err(HostError::OtherContract { key, serves }),
+                Standing::Denied(denial) => return Err(HostError::LinkDenied { key, denial }),
+                Standing::BuiltIn | Standing::NoActor | Standing::NoProvider => None,
+            }
+        };
+        match bound {
+            Some(bound) => bound.answered().await,
+            None => Ok(()),
+        }
     }
 
     /// Removes a link and tells the provider. One that is not set is no error.
@@ -53,14 +63,12 @@ impl Host {
         let key = LinkKey::new(actor, contract_id, link_name.as_deref());
         let unbound = {
             let mut state = self.inner.state.lock();
-            let removed = state.links.remove(&key);
+            let Some(removed) = state.links.remove(&key) else { return Ok(()) };
             state.publish(&self.inner.broker);
-            removed
-                .filter(|link| !state.links.connects(actor, &link.provider))
-                .and_then(|link| state.providers.get(&link.provider).cloned())
+            state.tell(self.inner.broker.policy(), &removed.provider, actor, Tell::Difference)
         };
-        if let Some(running) = unbound {
-            self.unbind(&running.provider, actor).await;
+        if let Some(unbound) = unbound {
+            unbound.answered_or_logged().await;
         }
         Ok(())
     }
@@ -73,41 +81,5 @@ impl Host {
             (key.actor.clone(), key.contract_id.clone(), key.link_name.clone(), link.provider.id.clone())
         };
         Ok(state.links.iter().map(row).collect())
-    }
-
-    /// Tells the provider of a link if both sides run.
-    async fn bind(&self, key: &LinkKey, link: &Link) -> Result<()> {
-        let standing = self.inner.state.lock().standing(self.inner.broker.policy(), key, link);
-        match standing {
-            Standing::Bindable(Bindable { provider, settings, key }) => {
-                let bound = tokio::time::timeout(BIND_TIMEOUT, provider.bind(&key.actor, settings)).await;
-                match bound {
-                    Ok(Ok(())) => Ok(()),
-                    // The next process is told again, by itself.
-                    Ok(Err(error @ BindError::Ended { .. })) => {
-                        tracing::warn!(%error, "link pending");
-                        Ok(())
-                    }
-                    Ok(Err(error)) => Err(HostError::Bind(error)),
-                    Err(_) => Err(HostError::BindTimeout { key, timeout: BIND_TIMEOUT }),
-                }
-            }
-            Standing::OtherContract(serves) => Err(HostError::OtherContract { key: key.clone(), serves }),
-            Standing::Denied(denial) => Err(HostError::LinkDenied { key: key.clone(), denial }),
-            Standing::BuiltIn | Standing::NoActor | Standing::NoProvider => Ok(()),
-        }
-    }
-
-    /// For links that became possible by the start of a side: a rejection is the link's, not the side's.
-    pub(super) async fn bind_or_log(&self, key: &LinkKey, link: &Link) {
-        if let Err(error) = self.bind(key, link).await {
-            tracing::warn!(actor = %key.actor, contract = %key.contract_id, link = %key.link_name, %error, "link not bound");
-        }
-    }
-
-    pub(super) async fn unbind(&self, provider: &Provider, actor: &str) {
-        if tokio::time::timeout(BIND_TIMEOUT, provider.unbind(actor)).await.is_err() {
-            tracing::warn!(provider = %provider.key(), %actor, "the provider did not answer that the link is gone");
-        }
     }
 }

@@ -16,6 +16,7 @@ mod manifest;
 mod operations;
 mod providers;
 mod state;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,6 +1,5 @@
 //! Starting and stopping providers.
 
-use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -41,21 +40,21 @@ impl Host {
             key: key.clone(),
         };
         let bindings = self.inner.state.lock().bindings_of(self.inner.broker.policy(), &key, &contract_id);
-        let told: BTreeSet<String> = bindings.iter().map(|(actor, _)| actor.clone()).collect();
+        let told = bindings.iter().cloned().collect();
         let provider = Arc::new(Provider::start(spec, bindings, running.surroundings.clone()).await?);
 
         let entry = RunningProvider {
             claims: Arc::new(verified),
             provider: provider.clone(),
             image: capability.source.clone(),
+            told,
         };
         let missed = {
             let mut state = self.inner.state.lock();
             if state.release(&name) {
                 state.providers.insert(key.clone(), entry);
                 state.publish(&self.inner.broker);
-                let links = state.links.of_provider(&key).filter(|(link, _)| !told.contains(&link.actor));
-                Some(links.map(|(key, link)| (key.clone(), link.clone())).collect::<Vec<_>>())
+                Some(state.tell_started(self.inner.broker.policy(), &key))
             } else {
                 None
             }
@@ -66,9 +65,9 @@ impl Host {
             return Err(HostError::Stopping);
         };
         tracing::info!(provider = %key, contract = %contract_id, "provider started");
-        // Links that were set, and actors that were started, while the provider was.
-        for (key, link) in missed {
-            self.bind_or_log(&key, &link).await;
+        // Of links that were set or removed, and actors that were started or stopped, while the provider was started.
+        for told in missed {
+            told.answered_or_logged().await;
         }
         Ok(())
     }

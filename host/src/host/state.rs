@@ -24,11 +24,12 @@ pub(super) struct RunningActor {
 }
 
 /// A running provider.
-#[derive(Clone)]
 pub(super) struct RunningProvider {
     pub(super) claims: Arc<Verified<ProviderMetadata>>,
     pub(super) provider: Arc<Provider>,
     pub(super) image: String,
+    /// The actors it was told to bind, with what it was told of them.
+    pub(super) told: BTreeMap<String, Settings>,
 }
 
 /// All that changes in a host.
@@ -47,7 +48,6 @@ pub(super) struct State {
 
 /// A link between two that both run, ready to be bound.
 pub(super) struct Bindable {
-    pub(super) key: LinkKey,
     pub(super) provider: Arc<Provider>,
     pub(super) settings: Settings,
 }
@@ -163,7 +163,7 @@ impl State {
             return Standing::OtherContract(capid.clone());
         }
         let settings = settings(&actor.claims, link);
-        Standing::Bindable(Bindable { key: key.clone(), provider: running.provider.clone(), settings })
+        Standing::Bindable(Bindable { provider: running.provider.clone(), settings })
     }
 
     /// What a provider that is about to start has to be told, once it runs: the actors linked to it that run.

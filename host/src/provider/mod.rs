@@ -27,10 +27,12 @@ mod shim;
 mod spawner;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use exit::Exit;
@@ -148,6 +150,14 @@ pub enum BindError {
         /// How many links.
         limit: usize,
     },
+    /// Too many commands wait for the provider already, and it was not told of this one.
+    #[error("provider {provider} was not told of the link of actor {actor}: too much waits for it already")]
+    Overloaded {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+    },
     /// The provider ended before it answered. The link is bound when it is back.
     #[error("provider {provider} ended while it was being linked to actor {actor}")]
     Ended {
@@ -221,24 +231,35 @@ impl Provider {
         self.status.clone()
     }
 
-    /// Links an actor and waits for the provider's answer. While the provider is being restarted, the answer comes with
-    /// the new process. Bound again on every start from now on, whatever the answer.
-    pub async fn bind(&self, actor: &str, settings: Settings) -> Result<(), BindError> {
+    /// Links an actor. The provider is told before anything that comes after this call; what this returns waits for its
+    /// answer. While the provider is being restarted, the answer comes with the new process. Bound again on every start
+    /// from now on, whatever the answer.
+    pub fn bind(
+        &self,
+        actor: &str,
+        settings: Settings,
+    ) -> Result<impl Future<Output = Result<(), BindError>> + Send + use<>, BindError> {
         let (done, answer) = oneshot::channel();
-        let actor = actor.to_owned();
-        let ended = BindError::Ended { provider: self.key.clone(), actor: actor.clone() };
-        if self.commands.send(Command::Bind { actor, settings, done }).await.is_err() {
-            return Err(ended);
-        }
-        answer.await.unwrap_or(Err(ended))
+        self.command(actor, Command::Bind { actor: actor.to_owned(), settings, done })?;
+        let ended = BindError::Ended { provider: self.key.clone(), actor: actor.to_owned() };
+        Ok(async move { answer.await.unwrap_or(Err(ended)) })
     }
 
-    /// Takes the link back and waits until the provider knows, or is gone.
-    pub async fn unbind(&self, actor: &str) {
+    /// Takes the link back, in the same order; what this returns waits until the provider knows, or is gone.
+    pub fn unbind(&self, actor: &str) -> Result<impl Future<Output = ()> + Send + use<>, BindError> {
         let (done, answer) = oneshot::channel();
-        if self.commands.send(Command::Unbind { actor: actor.to_owned(), done }).await.is_ok() {
+        self.command(actor, Command::Unbind { actor: actor.to_owned(), done })?;
+        Ok(async move {
             let _ = answer.await;
-        }
+        })
+    }
+
+    fn command(&self, actor: &str, command: Command) -> Result<(), BindError> {
+        let (provider, actor) = (self.key.clone(), actor.to_owned());
+        self.commands.try_send(command).map_err(|refused| match refused {
+            TrySendError::Closed(_) => BindError::Ended { provider, actor },
+            TrySendError::Full(_) => BindError::Overloaded { provider, actor },
+        })
     }
 
     /// Drains it and waits for the end of its process.
