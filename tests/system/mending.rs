@@ -1,8 +1,10 @@
 //! What was found broken once, so that it stays mended.
 
 use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
 
-use cofferdam_host::{ActorMetadata, Authorizer, Claims, HostBuilder, WasmCloudEntity};
+use cofferdam_claims::ActorClaims;
+use cofferdam_host::{Actor, ActorMetadata, Authorizer, Claims, HostBuilder, WasmCloudEntity};
 use cofferdam_tests::golden::{show, show_error};
 use cofferdam_tests::process::until;
 use cofferdam_tests::{Rig, artifacts, payload};
@@ -61,6 +63,80 @@ async fn a_provider_is_there_until_it_has_drained() {
     stopping.await.expect("no panic").expect("it can be stopped");
     assert_eq!(show(&slow.await.expect("no panic")), "ok: waited");
     rig.start_provider(probe).await;
+    rig.host.stop().await;
+}
+
+/// Whoever is last decides, and the provider knows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_knows_of_the_last_change() {
+    let rig = Rig::start().await;
+    let (asker, actor) = (rig.actor("caller", &[PROBE]).await, artifacts::actor("caller", &[PROBE]));
+    let id = rig.start_actor(actor.clone()).await;
+    let probe = artifacts::provider("probe", PROBE);
+    let probe_id = probe.id();
+    for name in [&asker, &id] {
+        rig.link(name, PROBE, &probe_id, &[]).await.expect("it may wait");
+    }
+    // Removed, and set, while the provider is being started and thereafter.
+    let (starting, changing) = tokio::join!(rig.host.start_native_capability(probe), async {
+        for _ in 0..20 {
+            tokio::join!(
+                async { drop(rig.host.remove_link(&id, PROBE, None).await) },
+                async { drop(rig.link(&id, PROBE, &probe_id, &[]).await) },
+                async { drop(rig.host.stop_actor(&id).await) },
+                async { drop(rig.host.start_actor(actor.clone()).await) },
+            );
+        }
+        rig.ps().await
+    });
+    starting.expect("a good provider starts");
+    drop(changing);
+    let ps = rig.ps().await;
+    let is_linked = ps.links.iter().any(|link| link.actor == id);
+    let runs = ps.actors.iter().any(|row| row.id == id);
+    let answer = rig.forward(&asker, PROBE, "Reached", &Value::Null).await.expect("it may ask");
+    let known: Vec<String> = serde_json::from_value(payload::unpack(&answer)["linked"].clone()).expect("names");
+    assert_eq!(known.contains(&id), is_linked && runs, "linked: {is_linked}, runs: {runs}");
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_actor_is_unbound_when_it_stops() {
+    let rig = Rig::start().await;
+    let asker = rig.actor("caller", &[PROBE]).await;
+    let probe = rig.provider("probe", PROBE).await;
+    rig.link(&asker, PROBE, &probe, &[]).await.expect("the probe accepts");
+    let expires = SystemTime::now() + Duration::from_secs(2);
+    let claims = ActorClaims { expires: Some(expires), ..artifacts::claims("short", &[PROBE]) };
+    let wasm = artifacts::sign_as(&artifacts::guest("caller"), claims);
+    let short = rig.start_actor(Actor::from_slice(&wasm).expect("it is in time")).await;
+    rig.link(&short, PROBE, &probe, &[]).await.expect("the probe accepts");
+    let linked = async || {
+        let answer = rig.forward(&asker, PROBE, "Reached", &Value::Null).await.expect("it may ask");
+        payload::unpack(&answer)["linked"].to_string()
+    };
+    assert!(linked().await.contains(&short));
+    until("it has expired", async || rig.forward(&short, PROBE, "Echo", &Value::Null).await.is_err()).await;
+    rig.host.stop_actor(&short).await.expect("it can be stopped");
+    assert!(!linked().await.contains(&short));
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_stands_for_nothing_else() {
+    let rig = Rig::start().await;
+    let key = "m".repeat(56);
+    for (alias, kind) in [
+        ("First", None),
+        ("wasmcloud:keyvalue", Some("alias_refused")),
+        (&key, Some("alias_refused")),
+        ("first", Some("alias_taken")),
+    ] {
+        let wasm = artifacts::sign("named", &artifacts::guest("caller"), &[], Some(alias));
+        let started = rig.host.start_actor(Actor::from_slice(&wasm).expect("it verifies")).await;
+        assert_eq!(started.err().map(|error| error.report().kind), kind.map(str::to_owned), "{alias}");
+    }
+    assert_eq!(rig.ps().await.actors.len(), 1);
     rig.host.stop().await;
 }
 

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use cofferdam_claims::{ActorMetadata, Verified, normalize_call_alias};
+
 use super::state::RunningActor;
 use super::{Actor, Host, HostError, Result};
 use crate::actor::ActorSpec;
+use crate::router::alias_fault;
 use crate::words::{Deadline, WasmCloudEntity};
 
 impl Host {
@@ -18,7 +21,11 @@ impl Host {
         }
         let public_key = verified.subject().to_owned();
         let taken = HostError::ActorRuns { actor: public_key.clone() };
-        self.inner.state.lock().reserve(&public_key, taken)?;
+        {
+            let mut state = self.inner.state.lock();
+            state.check_alias(&verified)?;
+            state.reserve(&public_key, taken)?;
+        }
         let reserved = Reserved { host: self, key: &public_key };
 
         let (runtime, outbound) = (running.actors.clone(), self.inner.broker.clone());
@@ -38,6 +45,8 @@ impl Host {
             if !state.release(&public_key) {
                 return Err(HostError::Stopping);
             }
+            // Again: another that was started meanwhile may have taken it.
+            state.check_alias(&entry.claims)?;
             state.actors.insert(public_key.clone(), entry);
             state.publish(&self.inner.broker);
             state.tell_of_actor(self.inner.broker.policy(), &public_key)
@@ -94,6 +103,23 @@ impl Host {
 }
 
 impl super::state::State {
+    /// An alias comes from the actor's author. It must not stand for a contract or for another actor.
+    fn check_alias(&self, claims: &Verified<ActorMetadata>) -> Result<()> {
+        let alias = claims.metadata().call_alias.as_deref().map(normalize_call_alias);
+        let Some(alias) = alias.filter(|alias| !alias.is_empty()) else { return Ok(()) };
+        let actor = claims.subject().to_owned();
+        if let Some(why) = alias_fault(&alias) {
+            return Err(HostError::AliasRefused { actor, alias, why });
+        }
+        let has_it = |other: &RunningActor| {
+            other.claims.metadata().call_alias.as_deref().map(normalize_call_alias).as_ref() == Some(&alias)
+        };
+        match self.actors.iter().find(|(key, other)| **key != actor && has_it(other)) {
+            Some((by, _)) => Err(HostError::AliasTaken { actor, alias, by: by.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// The public key of a running actor that is named by it or by where it came from.
     fn actor_key(&self, name: &str) -> Option<String> {
         let by_image = || self.actors.iter().find(|(_, actor)| actor.image == name).map(|(key, _)| key.clone());

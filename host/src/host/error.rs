@@ -41,6 +41,26 @@ pub enum HostError {
         /// Its public key.
         actor: String,
     },
+    /// Its call alias could be taken for something else.
+    #[error("actor {actor} can't be started: its call alias {alias:?} {why}")]
+    AliasRefused {
+        /// Its public key.
+        actor: String,
+        /// The alias, as calls name it.
+        alias: String,
+        /// What it could be taken for.
+        why: &'static str,
+    },
+    /// Another actor that runs has its call alias.
+    #[error("actor {actor} can't be started: its call alias {alias:?} is in use by actor {by}")]
+    AliasTaken {
+        /// Its public key.
+        actor: String,
+        /// The alias, as calls name it.
+        alias: String,
+        /// The other's public key.
+        by: String,
+    },
     /// Claims, signature, hash or issuer are not acceptable.
     #[error(transparent)]
     Claims(ClaimsError),
@@ -177,6 +197,10 @@ impl HostError {
                 (Blame::Operator, "provider_running", "stop it first, or start it under another link name")
             }
             Self::ActorRefused { .. } => (Blame::Operator, "actor_refused", "change the authorizer"),
+            Self::AliasRefused { .. } => (Blame::Actor, "alias_refused", "sign the actor with another call alias"),
+            Self::AliasTaken { .. } => {
+                (Blame::Operator, "alias_taken", "stop the other actor, or sign this one with another call alias")
+            }
             Self::Claims(error) => return (Blame::Operator, "claims_refused", error.next_step()),
             Self::Key(_) => (Blame::Operator, "key_unusable", "check the key file, or move it away"),
             Self::Actor { source, .. } => (source.blame(), "actor_unusable", "build the actor for waPC, or mend it"),

@@ -9,6 +9,9 @@ use cofferdam_claims::{ActorMetadata, Verified};
 
 use crate::words::{Callee, LinkKey, ProviderKey, WasmCloudEntity};
 
+/// Every public key is so long.
+const PUBLIC_KEY_BYTES: usize = 56;
+
 /// Everything that can be called at one moment.
 #[derive(Debug, Default)]
 pub struct Routes {
@@ -52,13 +55,14 @@ pub enum Target<'a> {
 }
 
 impl Routes {
-    /// Puts together what runs and what is linked. An alias that two actors claim belongs to the first by public key.
+    /// Puts together what runs and what is linked. No two actors have the same alias.
     pub fn new(actors: impl IntoIterator<Item = ActorRoute>) -> Self {
         let mut routes = Self::default();
         for actor in actors {
             let (public_key, route) = (actor.entity.public_key().to_owned(), Arc::new(actor));
-            if let Some(alias) = &route.claims.metadata().call_alias {
-                let alias = cofferdam_claims::normalize_call_alias(alias);
+            let alias = route.claims.metadata().call_alias.as_deref().map(cofferdam_claims::normalize_call_alias);
+            // An empty one is none.
+            if let Some(alias) = alias.filter(|alias| !alias.is_empty()) {
                 routes.aliases.entry(alias).or_insert_with(|| route.clone());
             }
             routes.actors.insert(public_key, route);
@@ -115,9 +119,18 @@ impl LinkRoute {
     }
 }
 
+/// Why a normalized call alias can't be used: calls would take it for what they take other names for. None when it can.
+pub fn alias_fault(alias: &str) -> Option<&'static str> {
+    let is_key = alias.len() == PUBLIC_KEY_BYTES && alias.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if alias.contains(':') {
+        return Some("has a colon, like a contract");
+    }
+    is_key.then_some("looks like a public key")
+}
+
 /// 56 characters that begin with M.
 fn is_actor_key(namespace: &str) -> bool {
-    namespace.len() == 56 && namespace.starts_with('M')
+    namespace.len() == PUBLIC_KEY_BYTES && namespace.starts_with('M')
 }
 
 impl fmt::Debug for ActorRoute {
@@ -129,5 +142,23 @@ impl fmt::Debug for ActorRoute {
 impl fmt::Debug for LinkRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}) -> {}", self.contract_id, self.link_name, self.provider)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_nothing_else() {
+        for (alias, fault) in [
+            ("first_actor", None),
+            ("wasmcloud:keyvalue", Some("has a colon, like a contract")),
+            (&"m".repeat(56), Some("looks like a public key")),
+            (&"m".repeat(55), None),
+            (&"m".repeat(57), None),
+        ] {
+            assert_eq!(alias_fault(alias), fault, "{alias}");
+        }
     }
 }
