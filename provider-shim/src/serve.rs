@@ -135,8 +135,9 @@ impl Shared {
     /// The host closed the control socket: after a drain that is the end of a good life, else the host is dead.
     fn end(&self, jobs: &SyncSender<Job>) -> ! {
         if self.drained.get().is_some() && jobs.try_send(Job::End).is_ok() {
-            // The provider's own thread ends the process, once it has done all else; it is not waited for for ever.
-            thread::sleep(DESTROY_TIMEOUT);
+            // The provider's own thread ends the process, once it has done all else. It is not waited for for ever, and
+            // nothing is lost by waking too early: the process ends all the same.
+            thread::park_timeout(DESTROY_TIMEOUT);
         }
         exit(0)
     }
