@@ -75,6 +75,6 @@ pub struct LinkReport {
     pub link: String,
     /// The provider's public key.
     pub provider: String,
-    /// `bound`, `waiting`, or `refused:` and why.
+    /// `bound`, `pending`, `waits for its actor`, `waits for its provider`, or `rejected:` or `denied:` and why.
     pub state: String,
 }

@@ -17,7 +17,7 @@ use super::{BindError, Binding, Command, LINKS_MAX, ProviderSpec, Settings, Star
 use crate::supervision::{Effect, Event, Generation, State, Supervision};
 use crate::words::Deadline;
 
-/// After the provider has drained, answers may still be on their way.
+/// After the provider has drained, answers may still be on their way: how often to look whether the last has come.
 const LAST_ANSWERS: Duration = Duration::from_millis(5);
 
 /// Why there is no process when nobody wants one.
@@ -45,6 +45,8 @@ pub(super) struct Runner {
     /// What the process owes an answer to.
     awaited: HashMap<u64, Awaited>,
     last_request: u64,
+    /// The process said that it has drained, and answers are still on their way.
+    drained: bool,
     /// Why the present or last process ended, for people.
     cause: String,
     ready: Option<Done<Result<(), String>>>,
@@ -94,6 +96,7 @@ impl Runner {
             links: bindings.into_iter().map(|(actor, settings)| (actor, unbound(settings))).collect(),
             awaited: HashMap::new(),
             last_request: 0,
+            drained: false,
             cause: String::new(),
             ready: None,
             stopped: Vec::new(),
@@ -119,8 +122,9 @@ impl Runner {
                     None => return,
                 },
                 launched = launched(&mut self.launching) => self.launched(launched),
-                happened = happened(&mut self.process) => self.happened(happened).await,
+                happened = happened(&mut self.process) => self.happened(happened),
                 () = timer => self.timer_came(),
+                () = tokio::time::sleep(LAST_ANSWERS), if self.drained => self.say_goodbye(),
             }
             self.publish();
         }
@@ -195,10 +199,10 @@ impl Runner {
         }
     }
 
-    async fn happened(&mut self, happened: Happened) {
+    fn happened(&mut self, happened: Happened) {
         match happened {
             Happened::Said(message) => {
-                if let Err(why) = self.said(message).await {
+                if let Err(why) = self.said(message) {
                     self.end(Event::Broken, format!("it broke the protocol: {why}"));
                 }
             }
@@ -244,7 +248,7 @@ impl Runner {
         }
     }
 
-    async fn said(&mut self, message: ShimMessage) -> Result<(), String> {
+    fn said(&mut self, message: ShimMessage) -> Result<(), String> {
         match message {
             ShimMessage::Loaded { name, concurrency } => self.loaded(&name, concurrency),
             ShimMessage::NotLoaded { reason, .. } => {
@@ -273,7 +277,8 @@ impl Runner {
                 Ok(())
             }
             ShimMessage::Drained => {
-                self.drained().await;
+                self.drained = matches!(self.supervision.state(), State::Draining { .. });
+                self.say_goodbye();
                 Ok(())
             }
         }
@@ -335,15 +340,13 @@ impl Runner {
         }
     }
 
-    async fn drained(&mut self) {
-        let State::Draining { until, .. } = self.supervision.state() else { return };
+    /// Once it has drained and the last answer has come, the process may end.
+    fn say_goodbye(&mut self) {
         let Some(process) = &self.process else { return };
-        if process.calls_in_flight() == 0 {
+        if self.drained && process.calls_in_flight() == 0 {
             process.say_goodbye();
-            return;
+            self.drained = false;
         }
-        tokio::time::sleep(LAST_ANSWERS).await;
-        self.send(HostMessage::Drain { deadline_ns: until.as_monotonic_ns() });
     }
 
     async fn command(&mut self, command: Command) {

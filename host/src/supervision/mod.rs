@@ -8,6 +8,7 @@
 //!                      |    v              v                 v
 //!                      +-- Backoff <-------+              Stopped
 //! ```
+//! A drain while starting or backing off leads to Stopped at once.
 //! [`Supervision::step`] is the whole of it. Whoever runs it spawns, kills and tells time. Holding a provider that
 //! crashes too often, and finding hung ones, have their place here.
 
