@@ -55,7 +55,7 @@ async fn exchange(
         payload: &payload,
         deadline_ns: monotonic_deadline(settings.call_timeout),
     };
-    let answer = site.calls.call(&call).await.map_err(Refusal::NotCalled)?;
+    let answer = site.calls.call(&call).await.map_err(Refusal::CallFailed)?;
     Ok(response(&answer)?)
 }
 

@@ -27,8 +27,8 @@ pub(crate) enum Refusal {
     BodyBroken(String),
     #[error("all memory for bodies is taken")]
     Crowded,
-    #[error("the actor was not called: {0}")]
-    NotCalled(CallError),
+    #[error("the call of the actor failed: {0}")]
+    CallFailed(CallError),
     #[error("the actor's answer was refused: {0}")]
     BadAnswer(#[from] AnswerError),
 }
@@ -43,7 +43,7 @@ impl Refusal {
             Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Draining | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadAnswer(_) => StatusCode::BAD_GATEWAY,
-            Self::NotCalled(error) => match error {
+            Self::CallFailed(error) => match error {
                 CallError::Failed(_) | CallError::Denied(_) => StatusCode::BAD_GATEWAY,
                 CallError::Unavailable(_) | CallError::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
                 CallError::Late(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -55,9 +55,9 @@ impl Refusal {
     /// How much the operator should care; clients' own mistakes are not worth a line.
     pub(crate) fn level(&self) -> Option<Level> {
         match self {
-            Self::NotCalled(CallError::Invalid(_) | CallError::Internal(_)) => Some(Level::ERROR),
-            Self::NotCalled(CallError::Cancelled) => None,
-            Self::NotCalled(_) | Self::BadAnswer(_) | Self::Crowded => Some(Level::WARN),
+            Self::CallFailed(CallError::Invalid(_) | CallError::Internal(_)) => Some(Level::ERROR),
+            Self::CallFailed(CallError::Cancelled) => None,
+            Self::CallFailed(_) | Self::BadAnswer(_) | Self::Crowded => Some(Level::WARN),
             _ => None,
         }
     }
@@ -83,6 +83,6 @@ impl Refusal {
 
     /// Whether the connection can't go on: it drains, or the rest of a body is still on it.
     fn closes(&self) -> bool {
-        !matches!(self, Self::NotCalled(_) | Self::BadAnswer(_) | Self::Connect)
+        !matches!(self, Self::CallFailed(_) | Self::BadAnswer(_) | Self::Connect)
     }
 }
