@@ -2,27 +2,23 @@
 //! wrong one crashes the process, which is what the process is for.
 #![allow(unsafe_code)]
 
+mod descriptors;
+
 use std::ffi::c_void;
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use cofferdam_abi::{self as abi, Status};
 use cofferdam_channel::protocol::HostHello;
-use cofferdam_channel::protocol::control::{Dir, LoadFault, Refusal, Want};
+use cofferdam_channel::protocol::control::{Dir, LoadFault};
 use cofferdam_channel::socket::{ClientConfig, Completed, CompletingClient, Completions, SocketClient};
 use cofferdam_channel::{CallFailure, Client, Deadline, Outgoing};
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
 
-use crate::asks::{Asks, Granted};
+use crate::asks::Asks;
 use crate::fault::ShimFault;
 use crate::logging::LogSender;
 use crate::{serve, sink};
-
-/// How long the host may take over a request that states no deadline.
-const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the functions need.
 pub(crate) struct Parts {
@@ -59,10 +55,10 @@ impl Exports {
             call_cancel,
             completions_next,
             completions_destroy,
-            listen,
-            connect,
-            open_dir,
-            open_file,
+            listen: descriptors::listen,
+            connect: descriptors::connect,
+            open_dir: descriptors::open::<descriptors::Directory>,
+            open_file: descriptors::open::<descriptors::File>,
             log: log_line,
         };
         let exports = Box::into_raw(Box::new(Self { calls, asks, dirs, log, face }));
@@ -178,107 +174,6 @@ unsafe extern "C" fn completions_next(
 unsafe extern "C" fn completions_destroy(queue: *mut abi::Completions) {
     // SAFETY: the queue came from `completions_create`, and the provider uses it no more.
     drop(unsafe { Box::from_raw(queue.cast::<Completions>()) });
-}
-
-unsafe extern "C" fn listen(context: *mut c_void, address: abi::Slice, fd: *mut i32, why: *mut abi::Sink) -> Status {
-    // SAFETY: context, slice, place and sink are as the ABI says.
-    unsafe {
-        let want = sink::text(address).map(|address| Want::Listen { address: address.to_owned() });
-        ask(context, want, Deadline::after(ASK_TIMEOUT), (fd, why))
-    }
-}
-
-unsafe extern "C" fn connect(
-    context: *mut c_void,
-    address: abi::Slice,
-    deadline_ns: u64,
-    fd: *mut i32,
-    why: *mut abi::Sink,
-) -> Status {
-    // SAFETY: context, slice, place and sink are as the ABI says.
-    unsafe {
-        let want = sink::text(address).map(|address| Want::Connect { address: address.to_owned(), deadline_ns });
-        ask(context, want, Deadline::from_monotonic_ns(deadline_ns), (fd, why))
-    }
-}
-
-unsafe extern "C" fn open_file(
-    context: *mut c_void,
-    name: abi::Slice,
-    access: abi::Access,
-    fd: *mut i32,
-    why: *mut abi::Sink,
-) -> Status {
-    // SAFETY: context, slice, place and sink are as the ABI says.
-    unsafe {
-        let writable = access == abi::Access::WRITE;
-        let want = sink::text(name).map(|name| Want::File { name: name.to_owned(), writable });
-        ask(context, want, Deadline::after(ASK_TIMEOUT), (fd, why))
-    }
-}
-
-/// # Safety
-/// `context` must be ours, place and sink must live until this returns.
-unsafe fn ask(context: *mut c_void, want: Option<Want>, by: Deadline, places: Places) -> Status {
-    let granted = match want {
-        // SAFETY: by the promise above.
-        Some(want) => unsafe { exports(context) }.asks.ask(want, by),
-        None => Err((Refusal::Invalid, "the name must be UTF-8".to_owned())),
-    };
-    // SAFETY: by the promise above.
-    unsafe { hand_over(granted, places) }
-}
-
-/// Where a function that grants a descriptor puts it, or why it doesn't.
-type Places = (*mut i32, *mut abi::Sink);
-
-/// # Safety
-/// Place and sink must live until this returns.
-unsafe fn hand_over(granted: Granted, (fd, why): Places) -> Status {
-    let (refusal, reason) = match granted {
-        Ok(granted) => {
-            // SAFETY: by the promise above.
-            unsafe { *fd = granted.into_raw_fd() };
-            return Status::OK;
-        }
-        Err(refused) => refused,
-    };
-    let status = match refusal {
-        Refusal::Denied => Status::DENIED,
-        Refusal::Failed => Status::FAILED,
-        Refusal::Late => Status::LATE,
-        Refusal::Invalid => Status::INVALID,
-    };
-    // SAFETY: by the promise above.
-    unsafe { refuse(why, status, &reason) }
-}
-
-/// Directories were put where this process can see them before it was confined, so it opens them by itself.
-unsafe extern "C" fn open_dir(
-    context: *mut c_void,
-    name: abi::Slice,
-    access: abi::Access,
-    fd: *mut i32,
-    why: *mut abi::Sink,
-) -> Status {
-    // SAFETY: context and slice are as the ABI says.
-    let (exports, name) = unsafe { (exports(context), sink::text(name)) };
-    let granted = exports.open_dir(name.unwrap_or_default(), access == abi::Access::WRITE);
-    // SAFETY: place and sink are as the ABI says.
-    unsafe { hand_over(granted, (fd, why)) }
-}
-
-impl Exports {
-    fn open_dir(&self, name: &str, writable: bool) -> Granted {
-        let Some(dir) = self.dirs.iter().find(|dir| dir.name == name) else {
-            return Err((Refusal::Denied, format!("no directory named {name:?} is granted")));
-        };
-        if writable && !dir.writable {
-            return Err((Refusal::Denied, format!("directory {name:?} is granted for reading only")));
-        }
-        open(dir.path.as_str(), OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-            .map_err(|errno| (Refusal::Failed, format!("opening directory {name:?}: {errno}")))
-    }
 }
 
 unsafe extern "C" fn log_line(context: *mut c_void, level: abi::Level, line: abi::Slice) {

@@ -211,7 +211,7 @@ impl HostError {
             Self::Bind(BindError::Overloaded { .. }) => {
                 (Blame::Provider, "link_untold", "look at the provider's log, and set the link again")
             }
-            Self::Bind(BindError::Ended { .. }) => (Blame::Provider, "link_pending", "look at the provider's log"),
+            Self::Bind(BindError::Stopped { .. }) => (Blame::Operator, "link_pending", "start the provider again"),
             Self::Bind(BindError::TooMany { .. }) => {
                 (Blame::Operator, "too_many_links", "start the provider again under another link name")
             }

@@ -114,8 +114,8 @@ impl Telling {
         match self {
             Self::Bind { key, answer } => match tokio::time::timeout(BIND_TIMEOUT, answer).await {
                 Ok(Ok(())) => Ok(()),
-                // The next process is told again, by itself.
-                Ok(Err(error @ BindError::Ended { .. })) => {
+                // It is told when it is started again.
+                Ok(Err(error @ BindError::Stopped { .. })) => {
                     tracing::warn!(%error, "link pending");
                     Ok(())
                 }

@@ -10,17 +10,23 @@
 //! Everything that comes from a shim is a claim of a process that may be hostile. This module knows neither claims nor
 //! links: it is told which library to run, whom to bind, and where calls to actors go.
 //!
-//! Start reading at `runner.rs`.
+//! Start reading at `runner.rs`, then `bindings.rs` (its links) and `generation.rs` (its process).
 
 mod actor_calls;
+mod asks;
+mod bindings;
 mod child;
 mod control;
+mod error;
 mod exit;
 mod gate;
 mod generation;
 mod grants;
 mod greeting;
+mod hidden;
 mod library;
+mod log;
+mod outbox;
 mod output;
 mod runner;
 mod shim;
@@ -31,10 +37,10 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use thiserror::Error;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use error::{BindError, StartError};
 pub use exit::Exit;
 pub use gate::ProviderGate;
 pub use library::SealedLibrary;
@@ -43,9 +49,6 @@ pub use spawner::Spawner;
 
 use crate::supervision::{Generation, Timing};
 use crate::words::{CallLimits, Callee, Inbound, ProviderKey, WasmCloudEntity};
-
-/// Actors that are linked to one provider: fewer than a shim lets wait, so that all can be bound at once.
-const LINKS_MAX: usize = 4000;
 
 /// How many commands may wait for a runner: about one for each link, and links are set one at a time.
 const COMMANDS_MAX: usize = 1024;
@@ -127,71 +130,6 @@ enum Command {
     Stop { done: oneshot::Sender<()> },
 }
 
-/// Why a link was not bound.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum BindError {
-    /// The provider refused.
-    #[error("provider {provider} rejected the link of actor {actor}: {reason}")]
-    Rejected {
-        /// Which provider.
-        provider: ProviderKey,
-        /// Which actor.
-        actor: String,
-        /// The provider's words.
-        reason: String,
-    },
-    /// It has as many links as it may have.
-    #[error("actor {actor} can't be linked to provider {provider}, which has {limit} links, the most it may have")]
-    TooMany {
-        /// Which provider.
-        provider: ProviderKey,
-        /// Which actor.
-        actor: String,
-        /// How many links.
-        limit: usize,
-    },
-    /// Too many commands wait for the provider already, and it was not told of this one.
-    #[error("provider {provider} was not told of the link of actor {actor}: too much waits for it already")]
-    Overloaded {
-        /// Which provider.
-        provider: ProviderKey,
-        /// Which actor.
-        actor: String,
-    },
-    /// The provider ended before it answered. The link is bound when it is back.
-    #[error("provider {provider} ended while it was being linked to actor {actor}")]
-    Ended {
-        /// Which provider.
-        provider: ProviderKey,
-        /// Which actor.
-        actor: String,
-    },
-}
-
-/// Why a provider was not started.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// Its process ended, or did not become ready. It is not tried again.
-    #[error("provider {provider} could not be started: {reason}")]
-    NotReady {
-        /// Which provider.
-        provider: ProviderKey,
-        /// What happened.
-        reason: String,
-    },
-    /// Something of the host was missing.
-    #[error("provider {provider} could not be started: {act}: {source}")]
-    Host {
-        /// Which provider.
-        provider: ProviderKey,
-        /// What was attempted.
-        act: &'static str,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
 impl Provider {
     /// Starts a provider and waits until it takes calls. One that can't be started the first time is not kept.
     pub async fn start(
@@ -241,7 +179,7 @@ impl Provider {
     ) -> Result<impl Future<Output = Result<(), BindError>> + Send + use<>, BindError> {
         let (done, answer) = oneshot::channel();
         self.command(actor, Command::Bind { actor: actor.to_owned(), settings, done })?;
-        let ended = BindError::Ended { provider: self.key.clone(), actor: actor.to_owned() };
+        let ended = BindError::Stopped { provider: self.key.clone(), actor: actor.to_owned() };
         Ok(async move { answer.await.unwrap_or(Err(ended)) })
     }
 
@@ -257,7 +195,7 @@ impl Provider {
     fn command(&self, actor: &str, command: Command) -> Result<(), BindError> {
         let (provider, actor) = (self.key.clone(), actor.to_owned());
         self.commands.try_send(command).map_err(|refused| match refused {
-            TrySendError::Closed(_) => BindError::Ended { provider, actor },
+            TrySendError::Closed(_) => BindError::Stopped { provider, actor },
             TrySendError::Full(_) => BindError::Overloaded { provider, actor },
         })
     }

@@ -1,7 +1,6 @@
 //! What a provider's process writes to its standard streams: always read, so that it never blocks, and bounded before it
 //! reaches the log. Control characters are escaped: it may try to paint the operator's terminal.
 
-use std::cmp::Reverse;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -9,22 +8,30 @@ use cofferdam_channel::protocol::limits::clip;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
+use super::hidden::Hidden;
 use crate::words::ProviderKey;
 
 /// What is longer is cut, and the rest of the line dropped.
-const LINE_BYTES_MAX: usize = 4 << 10;
+pub(super) const LINE_BYTES_MAX: usize = 4 << 10;
 /// Lines that reach the log in one period; what is beyond is dropped and counted.
 const LINES_MAX: u32 = 200;
 const PERIOD: Duration = Duration::from_secs(1);
-/// Values of links that are longer than this are taken out of a provider's words.
-const HIDDEN_BYTES_MIN: usize = 3;
+
+/// Whose stream it is.
+pub(super) struct Source {
+    pub(super) name: &'static str,
+    pub(super) provider: ProviderKey,
+    pub(super) pid: u32,
+}
 
 /// Reads one stream until its end.
-pub(super) async fn drain(stream: OwnedFd, name: &'static str, provider: ProviderKey, pid: u32) {
+pub(super) async fn drain(stream: OwnedFd, source: Source, hidden: Hidden) {
+    let Source { name, provider, pid } = source;
     let Ok(mut pipe) = Receiver::from_owned_fd(stream) else { return };
     let mut lines = Lines::default();
     let mut chunk = vec![0; 16 << 10];
     let write = |line: &str, dropped: u64| {
+        let line = printable(&hidden.taken_out_of(line));
         tell_dropped(&provider, dropped);
         tracing::info!(target: "cofferdam::provider", %provider, pid, stream = name, "{line}");
     };
@@ -97,11 +104,10 @@ impl Lines {
     }
 
     fn end_line(&mut self, now: Instant, write: &mut impl FnMut(&str, u64)) {
-        let text = printable(&String::from_utf8_lossy(&self.line));
-        self.line.clear();
         if let Some(dropped) = self.limiter.admit(now) {
-            write(&text, dropped);
+            write(&String::from_utf8_lossy(&self.line), dropped);
         }
+        self.line.clear();
     }
 }
 
@@ -115,15 +121,6 @@ pub(super) fn tell_dropped(provider: &ProviderKey, dropped: u64) {
 /// Foreign words for people: clipped, and without control characters.
 pub(super) fn words(text: &str) -> String {
     clip(&printable(clip(text))).to_owned()
-}
-
-/// Foreign words about a link without the values of the link, which are shown nowhere. Those of up to three bytes stay:
-/// they hide nothing, and are found in any text.
-pub(super) fn without_values<'a>(text: &str, values: impl Iterator<Item = &'a String>) -> String {
-    let mut values: Vec<&String> = values.filter(|value| value.len() > HIDDEN_BYTES_MIN).collect();
-    // One value may be part of another.
-    values.sort_by_key(|value| Reverse(value.len()));
-    values.into_iter().fold(clip(text).to_owned(), |text, value| text.replace(value.as_str(), "…"))
 }
 
 /// Foreign text without control characters.
@@ -145,9 +142,9 @@ mod tests {
     fn feed(pieces: &[&[u8]]) -> Vec<(String, u64)> {
         let (mut lines, mut out, now) = (Lines::default(), Vec::new(), Instant::now());
         for piece in pieces {
-            lines.feed(piece, now, |line, dropped| out.push((line.to_owned(), dropped)));
+            lines.feed(piece, now, |line, dropped| out.push((printable(line), dropped)));
         }
-        lines.finish(now, |line, dropped| out.push((line.to_owned(), dropped)));
+        lines.finish(now, |line, dropped| out.push((printable(line), dropped)));
         out
     }
 
@@ -158,18 +155,6 @@ mod tests {
         assert_eq!(feed(&[b"\x1b[2J\xff\n"]), [line("\\u{1b}[2J\u{fffd}")]);
         let long = vec![b'x'; 3 * LINE_BYTES_MAX];
         assert_eq!(feed(&[&long, &long, b"\nnext\n"]), [line(&"x".repeat(LINE_BYTES_MAX)), line("next")]);
-    }
-
-    #[test]
-    fn values_are_taken_out_longest_first() {
-        let check = |text: &str, values: &[&str], expected: &str| {
-            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
-            assert_eq!(without_values(text, values.iter()), expected, "{text:?} without {values:?}");
-        };
-        check("no such user: hunter2", &["hunter2"], "no such user: …");
-        check("redis://a:hunter2@db is down", &["hunter2", "redis://a:hunter2@db"], "… is down");
-        check("port 80 is taken", &["80", ""], "port 80 is taken");
-        check("nothing of it", &["hunter2"], "nothing of it");
     }
 
     #[test]

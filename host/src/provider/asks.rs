@@ -1,0 +1,72 @@
+//! The requests of one process for descriptors, answered beside everything else and bounded twice: how many wait for an
+//! answer, and how many the host works on. What is granted is decided in `grants.rs`.
+
+use std::sync::Arc;
+
+use cofferdam_channel::protocol::control::{HostMessage, Refusal, Want};
+use cofferdam_channel::protocol::limits::clip;
+use tokio::sync::Semaphore;
+
+use super::grants;
+use super::outbox::{Answer, Outbox};
+
+/// Requests of a provider that the host works on at once, each on a thread.
+const RUNNING_MAX: usize = 16;
+
+/// Requests of a provider that are not answered yet, each with the descriptor that waits to be sent: more are refused.
+const WAITING_MAX: usize = 64;
+
+/// The asks of one process.
+pub(super) struct Asks {
+    waiting: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+}
+
+impl Asks {
+    pub(super) fn new() -> Self {
+        Self { waiting: Arc::new(Semaphore::new(WAITING_MAX)), running: Arc::new(Semaphore::new(RUNNING_MAX)) }
+    }
+
+    /// Opens what the provider asks for, and hands it over.
+    pub(super) fn answer(&self, request: u64, want: Want, outbox: &Outbox) {
+        let Ok(turn) = self.waiting.clone().try_acquire_owned() else {
+            let reason = format!("{WAITING_MAX} requests wait already");
+            return outbox.send(&HostMessage::Refused { request, refusal: Refusal::Failed, reason });
+        };
+        let (outbox, running) = (outbox.clone(), self.running.clone());
+        tokio::spawn(async move {
+            let (message, descriptor) = match grant(want, running).await {
+                Ok(granted) => (HostMessage::Granted { request }, Some(granted)),
+                Err((refusal, reason)) => {
+                    let reason = clip(&reason).to_owned();
+                    (HostMessage::Refused { request, refusal, reason }, None)
+                }
+            };
+            outbox.answer(Answer { message, descriptor, turn }).await;
+        });
+    }
+
+    /// What nobody has begun with is not opened any more.
+    pub(super) fn close(&self) {
+        self.running.close();
+    }
+}
+
+/// Carries a request out on a thread that may block. Looking up a name can't be interrupted, so the thread keeps its
+/// place among those that run even when the answer is late: a provider never has more of them.
+async fn grant(want: Want, running: Arc<Semaphore>) -> grants::Granted {
+    let time = grants::time_for(&want);
+    let granting = async move {
+        let Ok(place) = running.acquire_owned().await else {
+            return Err((Refusal::Failed, "the process has ended".to_owned()));
+        };
+        let granted = tokio::task::spawn_blocking(move || {
+            let granted = grants::grant(&want);
+            drop(place);
+            granted
+        });
+        granted.await.unwrap_or_else(|error| Err((Refusal::Failed, error.to_string())))
+    };
+    let late = |_| Err((Refusal::Late, format!("it could not be done within {time:?}")));
+    tokio::time::timeout(time, granting).await.unwrap_or_else(late)
+}

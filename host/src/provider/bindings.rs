@@ -1,0 +1,177 @@
+//! The links of one provider: which are bound, which answers its process owes, and who waits for them. Pure bookkeeping:
+//! it makes messages, and whoever owns it sends them.
+//!
+//! Links outlive processes: each process is told of all of them again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cofferdam_channel::protocol::control::{HostMessage, Setting};
+use tokio::sync::oneshot;
+
+use super::hidden::Hidden;
+use super::output;
+use super::{BindError, Binding, Settings};
+use crate::words::ProviderKey;
+
+/// Actors that are linked to one provider: fewer than a shim lets wait, so that all can be bound at once.
+pub(super) const LINKS_MAX: usize = 4000;
+
+/// Values that are hidden before those of links that are gone are forgotten, which their process may still know.
+const HIDDEN_MAX: usize = 1 << 16;
+
+/// Told once what somebody waits for.
+pub(super) type Done<T> = oneshot::Sender<T>;
+
+/// The links of one provider, by actor.
+pub(super) struct Bindings {
+    provider: ProviderKey,
+    links: BTreeMap<String, BoundLink>,
+    /// What the present process owes an answer to, by request.
+    awaited: HashMap<u64, Awaited>,
+    last_request: u64,
+    hidden: Hidden,
+}
+
+struct BoundLink {
+    settings: Settings,
+    binding: Binding,
+    waiter: Option<Done<Result<(), BindError>>>,
+}
+
+enum Awaited {
+    Bind(String),
+    Unbind(Done<()>),
+}
+
+impl Bindings {
+    /// The links that the first process is going to be told of. Their values are hidden in `hidden` from now on.
+    pub(super) fn new(provider: ProviderKey, links: Vec<(String, Settings)>, hidden: Hidden) -> Self {
+        let unbound = |settings| BoundLink { settings, binding: Binding::Pending, waiter: None };
+        links.iter().for_each(|(_, settings)| hidden.hide(settings));
+        let links = links.into_iter().map(|(actor, settings)| (actor, unbound(settings))).collect();
+        Self { provider, links, awaited: HashMap::new(), last_request: 0, hidden }
+    }
+
+    /// Takes a link in, or the new settings of one. The process is not told by this: [`Bindings::tell`] does.
+    pub(super) fn set(&mut self, actor: String, settings: Settings, done: Done<Result<(), BindError>>) -> bool {
+        if self.links.len() >= LINKS_MAX && !self.links.contains_key(&actor) {
+            let error = BindError::TooMany { provider: self.provider.clone(), actor, limit: LINKS_MAX };
+            let _ = done.send(Err(error));
+            return false;
+        }
+        self.hidden.hide(&settings);
+        let link = BoundLink { settings, binding: Binding::Pending, waiter: Some(done) };
+        self.links.insert(actor, link);
+        if self.hidden.count() > HIDDEN_MAX {
+            self.hide_present();
+        }
+        true
+    }
+
+    /// Takes a link out. The process is not told by this: [`Bindings::tell_gone`] does.
+    pub(super) fn remove(&mut self, actor: &str) {
+        self.links.remove(actor);
+    }
+
+    /// All actors that are linked.
+    pub(super) fn actors(&self) -> Vec<String> {
+        self.links.keys().cloned().collect()
+    }
+
+    /// The frame that tells the process of a link. None if there is no such link, or if it can't be told, which rejects it:
+    /// one link that can't be told is no reason to end a provider that others use.
+    pub(super) fn tell(&mut self, actor: &str) -> Option<Vec<u8>> {
+        let link = self.links.get(actor)?;
+        let setting = |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
+        let values = link.settings.iter().map(setting).collect();
+        let request = self.next_request();
+        match (HostMessage::Bind { request, actor: actor.to_owned(), values }).to_frame() {
+            Ok(frame) => {
+                self.awaited.insert(request, Awaited::Bind(actor.to_owned()));
+                Some(frame)
+            }
+            Err(why) => {
+                self.settle(actor, Some(why.to_string()));
+                None
+            }
+        }
+    }
+
+    /// The message that tells the process that a link is gone.
+    pub(super) fn tell_gone(&mut self, actor: String, done: Done<()>) -> HostMessage {
+        let request = self.next_request();
+        self.awaited.insert(request, Awaited::Unbind(done));
+        HostMessage::Unbind { request, actor }
+    }
+
+    /// The process answered a bind. An error says what it did wrong.
+    pub(super) fn bound(&mut self, request: u64, rejection: Option<String>) -> Result<(), String> {
+        let Some(Awaited::Bind(actor)) = self.awaited.remove(&request) else {
+            return Err(format!("it answered bind {request}, which is not awaited"));
+        };
+        // A later bind of the same actor supersedes this one.
+        let superseded =
+            self.awaited.values().any(|awaited| matches!(awaited, Awaited::Bind(other) if *other == actor));
+        if !superseded {
+            self.settle(&actor, rejection);
+        }
+        Ok(())
+    }
+
+    /// The process answered an unbind. An error says what it did wrong.
+    pub(super) fn unbound(&mut self, request: u64) -> Result<(), String> {
+        let Some(Awaited::Unbind(done)) = self.awaited.remove(&request) else {
+            return Err(format!("it answered unbind {request}, which is not awaited"));
+        };
+        let _ = done.send(());
+        Ok(())
+    }
+
+    /// Whether a link waits for its answer.
+    pub(super) fn any_pending(&self) -> bool {
+        self.links.values().any(|link| link.binding == Binding::Pending)
+    }
+
+    /// The process is gone, and the next one knows nothing. Those who wait for an unbind are content: the process that knew
+    /// the link is gone.
+    pub(super) fn process_ended(&mut self) {
+        self.awaited.clear();
+        for link in self.links.values_mut() {
+            link.binding = Binding::Pending;
+        }
+        self.hide_present();
+    }
+
+    fn hide_present(&self) {
+        self.hidden.only(self.links.values().map(|link| &link.settings));
+    }
+
+    /// What became of each link, for people.
+    pub(super) fn report(&self) -> BTreeMap<String, Binding> {
+        self.links.iter().map(|(actor, link)| (actor.clone(), link.binding.clone())).collect()
+    }
+
+    /// Notes what became of a link, and answers whoever waits for it.
+    fn settle(&mut self, actor: &str, rejection: Option<String>) {
+        let Some(link) = self.links.get_mut(actor) else { return };
+        let rejection = rejection.map(|reason| output::words(&self.hidden.taken_out_of(&reason)));
+        let waiter = link.waiter.take();
+        link.binding = rejection.clone().map_or(Binding::Accepted, Binding::Rejected);
+        let answer = match rejection {
+            None => Ok(()),
+            Some(reason) => {
+                let (provider, actor) = (self.provider.clone(), actor.to_owned());
+                tracing::warn!(%provider, %actor, %reason, "link rejected");
+                Err(BindError::Rejected { provider, actor, reason })
+            }
+        };
+        if let Some(waiter) = waiter {
+            let _ = waiter.send(answer);
+        }
+    }
+
+    fn next_request(&mut self) -> u64 {
+        self.last_request += 1;
+        self.last_request
+    }
+}

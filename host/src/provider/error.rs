@@ -1,0 +1,70 @@
+//! Why a provider was not started, or a link not bound.
+
+use thiserror::Error;
+
+use crate::words::ProviderKey;
+
+/// Why a link was not bound.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BindError {
+    /// The provider refused.
+    #[error("provider {provider} rejected the link of actor {actor}: {reason}")]
+    Rejected {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+        /// The provider's words.
+        reason: String,
+    },
+    /// It has as many links as it may have.
+    #[error("actor {actor} can't be linked to provider {provider}, which has {limit} links, the most it may have")]
+    TooMany {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+        /// How many links.
+        limit: usize,
+    },
+    /// Too many commands wait for the provider already, and it was not told of this one.
+    #[error("provider {provider} was not told of the link of actor {actor}: too much waits for it already")]
+    Overloaded {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+    },
+    /// The provider is being stopped, or has been, and was not told. The link is bound when it is started again.
+    #[error("provider {provider} is being stopped; it is linked to actor {actor} when it is started again")]
+    Stopped {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+    },
+}
+
+/// Why a provider was not started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Its process ended, or did not become ready. It is not tried again.
+    #[error("provider {provider} could not be started: {reason}")]
+    NotReady {
+        /// Which provider.
+        provider: ProviderKey,
+        /// What happened.
+        reason: String,
+    },
+    /// Something of the host was missing.
+    #[error("provider {provider} could not be started: {act}: {source}")]
+    Host {
+        /// Which provider.
+        provider: ProviderKey,
+        /// What was attempted.
+        act: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,161 @@
+//! The values of a provider's links, which are shown nowhere, and the one way to take them out of its words.
+//!
+//! A value is found as it was set, or line by line where it has several. What the provider made of it (a hash, an
+//! encoding, a half) is not found: a provider that is careless with its secrets can be seen to be, and no more is promised.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use parking_lot::Mutex;
+
+use super::Settings;
+
+/// Values of up to so many bytes stay: they hide nothing, and are found in any text.
+const SHOWN_BYTES_MAX: usize = 3;
+
+/// What stands for a value.
+const MARK: &str = "…";
+
+/// Settings whose name begins so are added by the host, from claims that anybody may read.
+const PUBLIC_PREFIX: &str = "__wasmcloud_";
+
+/// Text that is about as long as a line may be has been cut, perhaps within a value.
+const CUT_BYTES_MIN: usize = super::output::LINE_BYTES_MAX - 4;
+
+/// The values of one provider's links. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Hidden {
+    values: Arc<Mutex<Values>>,
+}
+
+#[derive(Default)]
+struct Values {
+    all: BTreeSet<String>,
+    /// Made when it is needed: links come in bursts.
+    finder: Option<Finder>,
+}
+
+/// Finds them; clones share it.
+#[derive(Clone)]
+struct Finder {
+    whole: AhoCorasick,
+    all: Arc<BTreeSet<String>>,
+}
+
+impl Hidden {
+    /// Hides the values of one more link.
+    pub(super) fn hide(&self, settings: &Settings) {
+        let mut values = self.values.lock();
+        let known = values.all.len();
+        values.all.extend(pieces(settings));
+        if values.all.len() > known {
+            values.finder = None;
+        }
+    }
+
+    /// How many are hidden.
+    pub(super) fn count(&self) -> usize {
+        self.values.lock().all.len()
+    }
+
+    /// Hides the values of these links and no others.
+    pub(super) fn only<'a>(&self, links: impl Iterator<Item = &'a Settings>) {
+        let all = links.flat_map(pieces).collect();
+        *self.values.lock() = Values { all, finder: None };
+    }
+
+    /// The text without them. Of two that overlap the longer goes.
+    pub(super) fn taken_out_of<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(finder) = self.values.lock().finder() else { return Cow::Borrowed(text) };
+        finder.take_out(text)
+    }
+}
+
+impl Values {
+    fn finder(&mut self) -> Option<Finder> {
+        if self.finder.is_none() && !self.all.is_empty() {
+            let whole = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.all);
+            // It fails for more than some two thousand million bytes of values, which no control socket carried.
+            self.finder = whole.ok().map(|whole| Finder { whole, all: Arc::new(self.all.clone()) });
+        }
+        self.finder.clone()
+    }
+}
+
+impl Finder {
+    fn take_out<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let kept = if text.len() < CUT_BYTES_MIN { text } else { self.without_begun(text) };
+        if kept.len() == text.len() && !self.whole.is_match(text) {
+            return Cow::Borrowed(text);
+        }
+        let mut shown = String::with_capacity(kept.len());
+        self.whole.replace_all_with(kept, &mut shown, |_, _, shown| {
+            shown.push_str(MARK);
+            true
+        });
+        Cow::Owned(shown)
+    }
+
+    /// The text without the beginning of a value at its very end.
+    fn without_begun<'a>(&self, text: &'a str) -> &'a str {
+        // A character that was cut in two was replaced.
+        let text = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
+        let begins = |tail: &str| {
+            let next = self.all.range::<str, _>((Bound::Included(tail), Bound::Unbounded)).next();
+            next.is_some_and(|value| value.starts_with(tail))
+        };
+        let mut places = text.char_indices().map(|(at, _)| at);
+        let at = places.find(|at| text.len() - at > SHOWN_BYTES_MAX && begins(&text[*at..]));
+        &text[..at.unwrap_or(text.len())]
+    }
+}
+
+fn pieces(settings: &Settings) -> impl Iterator<Item = String> {
+    let secret = settings.iter().filter(|(name, _)| !name.starts_with(PUBLIC_PREFIX));
+    let lines = secret.flat_map(|(_, value)| std::iter::once(value.as_str()).chain(value.lines()));
+    lines.filter(|line| line.len() > SHOWN_BYTES_MAX).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn settings(values: &[&str]) -> Settings {
+        let numbered = values.iter().enumerate().map(|(at, value)| (at.to_string(), (*value).to_owned()));
+        Arc::new(numbered.collect::<BTreeMap<_, _>>())
+    }
+
+    #[test]
+    fn values_are_taken_out_longest_first() {
+        let check = |text: &str, values: &[&str], expected: &str| {
+            let hidden = Hidden::default();
+            hidden.hide(&settings(values));
+            assert_eq!(hidden.taken_out_of(text), expected, "{text:?} without {values:?}");
+        };
+        check("no such user: hunter2", &["hunter2"], "no such user: …");
+        check("redis://a:hunter2@db is down", &["hunter2", "redis://a:hunter2@db"], "… is down");
+        check("key abcd, key abc", &["abc", "abcd"], "key …, key abc");
+        check("port 80 is taken", &["80", ""], "port 80 is taken");
+        check("nothing of it", &["hunter2"], "nothing of it");
+        check("read MIIC of it", &["-----BEGIN\nMIIC\n-----END"], "read … of it");
+        let long = "x".repeat(CUT_BYTES_MIN - 4);
+        check(&format!("{long}hunt"), &["hunter2"], &long);
+        check(&format!("{long}hun_"), &["hunter2"], &format!("{long}hun_"));
+    }
+
+    #[test]
+    fn what_the_host_adds_is_no_secret_and_what_is_gone_is_forgotten() {
+        let hidden = Hidden::default();
+        hidden.hide(&Arc::new(BTreeMap::from([("__wasmcloud_name".to_owned(), "echo".to_owned())])));
+        assert_eq!(hidden.taken_out_of("echo"), "echo");
+        hidden.hide(&settings(&["hunter2"]));
+        assert_eq!(hidden.taken_out_of("hunter2"), "…");
+        hidden.only([settings(&["other"])].iter());
+        assert_eq!(hidden.taken_out_of("hunter2 other"), "hunter2 …");
+    }
+}

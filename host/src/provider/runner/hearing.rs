@@ -1,0 +1,77 @@
+//! What the process of a provider says on its control socket. None of it is believed before it is checked against the
+//! state and what is awaited.
+
+use cofferdam_channel::protocol::control::ShimMessage;
+
+use super::Runner;
+use crate::provider::output::printable;
+use crate::supervision::{Event, State};
+
+impl Runner {
+    /// Takes one message. An error says how it breaks the protocol.
+    pub(super) fn said(&mut self, message: ShimMessage) -> Result<(), String> {
+        match message {
+            ShimMessage::Loaded { name, concurrency } => self.loaded(&name, concurrency),
+            ShimMessage::NotLoaded { reason, .. } => {
+                self.end(Event::Failed, reason);
+                Ok(())
+            }
+            ShimMessage::Bound { request, rejection } => {
+                self.bindings.bound(request, rejection)?;
+                self.open_when_bound();
+                Ok(())
+            }
+            ShimMessage::Unbound { request } => self.bindings.unbound(request),
+            ShimMessage::HealthReport { request, .. } => {
+                Err(format!("it answered health request {request}, which is not awaited"))
+            }
+            ShimMessage::Ask { request, want } => {
+                if let Some(process) = &self.process {
+                    process.answer(request, want);
+                }
+                Ok(())
+            }
+            ShimMessage::Log { level, line, dropped } => {
+                self.log.line(level, &line, dropped);
+                Ok(())
+            }
+            ShimMessage::Drained => {
+                self.drained = matches!(self.supervision.state(), State::Draining { .. });
+                self.say_goodbye();
+                Ok(())
+            }
+        }
+    }
+
+    fn loaded(&mut self, name: &str, concurrency: u32) -> Result<(), String> {
+        let State::Starting { .. } = self.supervision.state() else {
+            return Err("it said that it was loaded, and it was loaded already".to_owned());
+        };
+        let Some(process) = &mut self.process else { return Ok(()) };
+        self.client = Some(process.loaded(concurrency)?);
+        let name = printable(name);
+        self.status.send_modify(|status| status.name = name);
+        for actor in self.bindings.actors() {
+            self.send_bind(&actor);
+        }
+        self.open_when_bound();
+        Ok(())
+    }
+
+    /// Calls go through once every link has its answer: no call finds a provider that doesn't know its actor.
+    pub(super) fn open_when_bound(&mut self) {
+        let starting = matches!(self.supervision.state(), State::Starting { .. });
+        if starting && self.client.is_some() && !self.bindings.any_pending() {
+            self.step(Event::Loaded);
+        }
+    }
+
+    /// Once it has drained and the last answer has come, the process may end.
+    pub(super) fn say_goodbye(&mut self) {
+        let Some(process) = &self.process else { return };
+        if self.drained && process.calls_in_flight() == 0 {
+            process.say_goodbye();
+            self.drained = false;
+        }
+    }
+}
