@@ -34,6 +34,8 @@ pub(crate) enum OperationError {
     Busy,
     #[error("the deadline passed before it was this write's turn; nothing was written")]
     Late,
+    #[error("the deadline passed before everything was read; ask for fewer items")]
+    ReadLate,
     #[error("the deadline passed while the store was writing; whether it was written is unknown")]
     LateUnknown,
     /// The disk's or ours.

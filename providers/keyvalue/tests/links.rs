@@ -118,3 +118,28 @@ fn a_write_past_its_deadline_is_not_done() {
     set(&rig, "MA", "after");
     assert_eq!(get(&rig, "MA"), r#"value="after" exists=true"#);
 }
+
+/// A read through many records ends by its deadline too; one of a single record has its answer anyway.
+#[test]
+fn a_read_past_its_deadline_ends() {
+    let rig = rig(None);
+    rig.bind("MA", &[]).unwrap();
+    for (operation, key) in [("Push", "list"), ("SetAdd", "set")] {
+        let fields = [("key", key.into()), ("value", "one".into())];
+        assert!(!call(&rig, "MA", operation, &fields).starts_with('!'));
+    }
+    let key = |name: &'static str| vec![("key", name.into())];
+    let keys = || vec![("keys", rmpv::Value::Array(vec!["set".into(), "set".into()]))];
+    let late = "! the deadline passed before everything was read; ask for fewer items";
+    let cases = [
+        ("SetQuery", key("set"), late),
+        ("SetUnion", keys(), late),
+        ("SetIntersection", keys(), late),
+        ("Range", [key("list"), vec![("start", 0.into()), ("stop", rmpv::Value::from(-1))]].concat(), late),
+        ("Get", key("none"), ABSENT),
+    ];
+    for (operation, fields, expected) in cases {
+        let answer = rig.call_within(Duration::ZERO, "MA", operation, &support::arguments(&fields));
+        assert_eq!(support::shown(answer), expected, "{operation}");
+    }
+}

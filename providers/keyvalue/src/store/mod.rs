@@ -11,7 +11,7 @@ mod tables;
 mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redb::{Database, ReadableDatabase};
 
@@ -21,7 +21,7 @@ use crate::contract::Answer;
 use crate::error::OperationError;
 use crate::operation::Operation;
 use committer::Committer;
-use read::Reader;
+use read::{Bounds, Reader};
 
 /// An open database. Dropping it ends the committer, after what waits is written.
 #[derive(Debug)]
@@ -45,7 +45,8 @@ impl Store {
         match operation {
             Operation::Read(read) => {
                 let snapshot = self.database.begin_read()?;
-                Reader::new(&snapshot, now_ms(), self.answer_bytes_max)?.answer(&read)
+                let bounds = Bounds { deadline: Instant::now() + timeout, answer_bytes_max: self.answer_bytes_max };
+                Reader::new(&snapshot, now_ms(), bounds)?.answer(&read)
             }
             Operation::Write(write) => self.committer.write(write, timeout),
         }

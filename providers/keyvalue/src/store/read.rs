@@ -1,6 +1,9 @@
-//! Reads, all from one snapshot.
+//! Reads, all from one snapshot. One that goes through many records looks at the clock as it goes: a worker is not held
+//! beyond what its caller waits, however large the sets are.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction};
 
@@ -16,21 +19,27 @@ pub(super) struct Reader {
     items: ReadOnlyTable<(&'static str, i64), &'static str>,
     members: ReadOnlyTable<(&'static str, &'static str), ()>,
     now_ms: u64,
-    answer_bytes_max: usize,
+    bounds: Bounds,
+    /// How many records may be looked at before the clock is.
+    steps_left: Cell<u32>,
+}
+
+/// What one read may cost.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) deadline: Instant,
+    pub(super) answer_bytes_max: usize,
 }
 
 impl Reader {
-    pub(super) fn new(
-        snapshot: &ReadTransaction,
-        now_ms: u64,
-        answer_bytes_max: usize,
-    ) -> Result<Self, OperationError> {
+    pub(super) fn new(snapshot: &ReadTransaction, now_ms: u64, bounds: Bounds) -> Result<Self, OperationError> {
         Ok(Self {
             entries: snapshot.open_table(ENTRIES)?,
             items: snapshot.open_table(ITEMS)?,
             members: snapshot.open_table(MEMBERS)?,
             now_ms,
-            answer_bytes_max,
+            bounds,
+            steps_left: Cell::new(0),
         })
     }
 
@@ -73,11 +82,14 @@ impl Reader {
         let from_end = |index: i32| if index < 0 { len + i64::from(index) } else { i64::from(index) };
         let start = from_end(start).max(0);
         let count = (from_end(stop).min(len - 1) - start + 1).max(0);
+        let end = if count == 0 { 0 } else { start + count };
         let mut values = Vec::new();
-        let mut room = Room::new(self.answer_bytes_max);
-        let (skip, take) = (start.unsigned_abs(), count.unsigned_abs());
-        let narrow = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        for item in self.items.range(items_of(key))?.skip(narrow(skip)).take(narrow(take)) {
+        let mut room = Room::new(self.bounds.answer_bytes_max);
+        for (index, item) in (0..end).zip(self.items.range(items_of(key))?) {
+            self.step()?;
+            if index < start {
+                continue;
+            }
             let value = item?.1;
             room.take(value.value())?;
             values.push(value.value().to_owned());
@@ -87,9 +99,9 @@ impl Reader {
 
     fn union(&self, keys: &[String]) -> Result<Answer, OperationError> {
         let mut members = BTreeSet::new();
-        let mut room = Room::new(self.answer_bytes_max);
+        let mut room = Room::new(self.bounds.answer_bytes_max);
         for key in keys {
-            self.check_set(key)?;
+            self.set_len(key)?;
             self.each_member(key, |member| {
                 if !members.contains(member) {
                     room.take(member)?;
@@ -102,16 +114,21 @@ impl Reader {
     }
 
     fn intersection(&self, keys: &[String]) -> Result<Answer, OperationError> {
-        let Some((first, others)) = keys.split_first() else {
-            return Ok(Answer::Values { values: Vec::new() });
-        };
+        let mut smallest: Option<(u64, &str)> = None;
         for key in keys {
-            self.check_set(key)?;
+            let len = self.set_len(key)?;
+            if smallest.is_none_or(|(least, _)| len < least) {
+                smallest = Some((len, key));
+            }
         }
         let mut values = Vec::new();
-        let mut room = Room::new(self.answer_bytes_max);
-        self.each_member(first, |member| {
-            for other in others {
+        let Some((_, smallest)) = smallest else {
+            return Ok(Answer::Values { values });
+        };
+        let mut room = Room::new(self.bounds.answer_bytes_max);
+        self.each_member(smallest, |member| {
+            for other in keys.iter().filter(|key| *key != smallest) {
+                self.step()?;
                 if self.members.get((other.as_str(), member))?.is_none() {
                     return Ok(());
                 }
@@ -129,6 +146,7 @@ impl Reader {
         mut visit: impl FnMut(&str) -> Result<(), OperationError>,
     ) -> Result<(), OperationError> {
         for member in self.members.range((key, "")..)? {
+            self.step()?;
             let at = member?.0;
             let (of, member) = at.value();
             if of != key {
@@ -139,11 +157,24 @@ impl Reader {
         Ok(())
     }
 
-    fn check_set(&self, key: &str) -> Result<(), OperationError> {
-        match self.entries.get(key)? {
-            Some(record) => self.live(key, &record, Kind::Set).map(drop),
-            None => Ok(()),
+    /// How many members a set has; none, when there is nothing.
+    fn set_len(&self, key: &str) -> Result<u64, OperationError> {
+        let Some(record) = self.entries.get(key)? else { return Ok(0) };
+        match self.live(key, &record, Kind::Set)? {
+            Some(Body::Set { len }) => Ok(len),
+            _ => Ok(0),
         }
+    }
+
+    /// Counts one record that is looked at.
+    fn step(&self) -> Result<(), OperationError> {
+        const STEPS_A_LOOK: u32 = 1024;
+        if let Some(left) = self.steps_left.get().checked_sub(1) {
+            self.steps_left.set(left);
+            return Ok(());
+        }
+        self.steps_left.set(STEPS_A_LOOK);
+        if Instant::now() < self.bounds.deadline { Ok(()) } else { Err(OperationError::ReadLate) }
     }
 
     /// What a record holds: nothing when it has expired, an error when it is of another kind.

@@ -1,6 +1,7 @@
 //! Random operations against a model in memory: same answers, same refusals, and nothing left behind.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use redb::backends::InMemoryBackend;
@@ -8,7 +9,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMeta
 
 use super::edit::Editor;
 use super::entry::Kind;
-use super::read::Reader;
+use super::read::{Bounds, Reader};
 use super::tables;
 use crate::contract::Answer;
 use crate::operation::{Operation, Read, Write};
@@ -25,6 +26,10 @@ enum Held {
 struct Model {
     now_ms: u64,
     held: BTreeMap<String, Held>,
+}
+
+fn no_bounds() -> Bounds {
+    Bounds { deadline: Instant::now() + Duration::from_secs(600), answer_bytes_max: usize::MAX }
 }
 
 /// The answer, or that it is refused.
@@ -139,7 +144,7 @@ fn run(database: &Database, operation: &Operation, now_ms: u64) -> Expected {
     match operation {
         Operation::Read(read) => {
             let snapshot = database.begin_read().unwrap();
-            Reader::new(&snapshot, now_ms, usize::MAX).unwrap().answer(read).ok()
+            Reader::new(&snapshot, now_ms, no_bounds()).unwrap().answer(read).ok()
         }
         Operation::Write(write) => {
             let transaction = database.begin_write().unwrap();
