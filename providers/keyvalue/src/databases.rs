@@ -44,12 +44,19 @@ pub(crate) enum OpenError {
 #[derive(Debug)]
 pub(crate) struct Databases {
     host: Host,
-    shared: Mutex<HashMap<String, Weak<Store>>>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// By name.
+    files: HashMap<String, Weak<Store>>,
+    memory: Vec<Weak<Store>>,
 }
 
 impl Databases {
     pub(crate) fn new(host: Host) -> Self {
-        Self { host, shared: Mutex::default() }
+        Self { host, open: Mutex::default() }
     }
 
     /// The store of a place: the one already open for that name, or a new one. One in memory is always new.
@@ -63,20 +70,24 @@ impl Databases {
             Ok(store) => Ok(Arc::new(store)),
             Err(source) => Err(OpenError::Prepare { name: name.into(), source }),
         };
-        if *place == Place::Memory {
-            let opened = builder().create_with_backend(InMemoryBackend::new());
-            return prepare(opened.map_err(|source| OpenError::Database { name: name.into(), source })?);
-        }
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.retain(|_, store| store.strong_count() > 0);
-        if let Some(store) = shared.get(name).and_then(Weak::upgrade) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.files.retain(|_, store| store.strong_count() > 0);
+        open.memory.retain(|store| store.strong_count() > 0);
+        let shared = open.files.get(name).and_then(Weak::upgrade);
+        if let (Place::File(_), Some(store)) = (place, shared) {
             return Ok(store);
         }
-        if shared.len() >= DATABASES_MAX {
+        if open.files.len() + open.memory.len() >= DATABASES_MAX {
             return Err(OpenError::TooMany);
         }
+        if *place == Place::Memory {
+            let opened = builder().create_with_backend(InMemoryBackend::new());
+            let store = prepare(opened.map_err(|source| OpenError::Database { name: name.into(), source })?)?;
+            open.memory.push(Arc::downgrade(&store));
+            return Ok(store);
+        }
         let store = prepare(open_file(self.host, name)?)?;
-        shared.insert(name.into(), Arc::downgrade(&store));
+        open.files.insert(name.into(), Arc::downgrade(&store));
         Ok(store)
     }
 }

@@ -143,3 +143,21 @@ fn a_read_past_its_deadline_ends() {
         assert_eq!(support::shown(answer), expected, "{operation}");
     }
 }
+
+/// Each has a thread and a cache, so those in memory count as well.
+#[test]
+fn databases_are_bounded() {
+    let rig = rig(None);
+    for number in 0..32 {
+        let actor = format!("M{number}");
+        let place = if number % 2 == 0 { ("MEMORY", "true".to_owned()) } else { ("DB", format!("db{number}")) };
+        rig.bind(&actor, &[(place.0, &place.1)]).unwrap();
+    }
+    for values in [("MEMORY", "true"), ("DB", "another")] {
+        let words = rig.bind("MONE_MORE", &[values]).unwrap_err().words;
+        assert_eq!(words, "32 databases are open already; remove a link first");
+    }
+    rig.bind("MONE_MORE", &[("DB", "db1")]).unwrap();
+    rig.unbind("M0").unwrap();
+    rig.bind("MANOTHER", &[("MEMORY", "true")]).unwrap();
+}
