@@ -51,6 +51,7 @@ fn append(line: &mut String, text: &str, bytes_max: usize) {
 fn deceives(sign: char) -> bool {
     sign.is_control()
         || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(sign, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -73,6 +74,7 @@ mod tests {
             ("", "two\nlines\r\t\u{0}", "[MA] two\\nlines\\r\\t\\u{0}"),
             ("a\nb", "\u{1b}[31mred", "[MA] a\\nb: \\u{1b}[31mred"),
             ("", "\u{202e}desrever\u{2028}x", "[MA] \\u{202e}desrever\\u{2028}x"),
+            ("", "a\u{61c}b\u{ad}c\u{e0041}d", "[MA] a\\u{61c}b\\u{ad}c\\u{e0041}d"),
         ];
         for (target, text, expected) in cases {
             assert_eq!(line("MA", target, text), expected);
