@@ -1,13 +1,14 @@
 //! One request: read it within its limits, call the actor, answer.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_provider::{Level, Request as CallRequest, monotonic_deadline};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Request, Response};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::refusal::Refusal;
@@ -56,7 +57,25 @@ async fn exchange(
         deadline_ns: monotonic_deadline(settings.call_timeout),
     };
     let answer = site.calls.call(&call).await.map_err(Refusal::CallFailed)?;
-    Ok(response(&answer)?)
+    let (parts, body) = response(&answer)?.into_parts();
+    let body = placed(&site.rooms.responses, body).ok_or(Refusal::Crowded)?;
+    Ok(Response::from_parts(parts, Full::new(body)))
+}
+
+/// A body that gives its room back once hyper has written it, or has given it up. None when there is no room.
+fn placed(room: &Arc<Semaphore>, bytes: Vec<u8>) -> Option<Bytes> {
+    struct Placed {
+        bytes: Vec<u8>,
+        _place: OwnedSemaphorePermit,
+    }
+    impl AsRef<[u8]> for Placed {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+    let size = u32::try_from(bytes.len()).ok()?;
+    let place = Arc::clone(room).try_acquire_many_owned(size).ok()?;
+    Some(Bytes::from_owner(Placed { bytes, _place: place }))
 }
 
 /// A whole body, and the place that it takes in what all bodies may take together.
@@ -79,7 +98,7 @@ async fn read(site: &Site, mut body: Incoming, limit_bytes: usize) -> Result<Hel
             return Err(too_long());
         }
         let size = u32::try_from(data.len()).map_err(|_| too_long())?;
-        let place = site.body_room.clone().try_acquire_many_owned(size).map_err(|_| Refusal::Crowded)?;
+        let place = site.rooms.requests.clone().try_acquire_many_owned(size).map_err(|_| Refusal::Crowded)?;
         match &mut held._place {
             Some(places) => places.merge(place),
             none => *none = Some(place),
@@ -95,4 +114,29 @@ fn log(site: &Site, level: Level, refusal: &Refusal) {
     let words = refusal.to_string();
     let line: String = words.chars().take(LINE_CHARACTERS_MAX).flat_map(char::escape_debug).collect();
     site.host.log(level, &format!("{} for {}: {line}", refusal.status().as_u16(), site.actor));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::placed;
+
+    #[test]
+    fn responses_take_room_until_they_are_gone() {
+        let room = Arc::new(Semaphore::new(10));
+        let first = placed(&room, vec![1; 6]).unwrap();
+        assert!(placed(&room, vec![2; 5]).is_none());
+        let second = placed(&room, vec![2; 4]).unwrap();
+        assert_eq!((first.as_ref(), second.as_ref()), ([1; 6].as_slice(), [2; 4].as_slice()));
+        assert!(placed(&room, Vec::new()).is_some());
+        // What hyper still has to write keeps all of it.
+        let rest = first.slice(5..);
+        drop(first);
+        assert_eq!(room.available_permits(), 0);
+        drop(rest);
+        assert!(placed(&room, vec![3; 6]).is_some());
+    }
 }

@@ -31,7 +31,8 @@
 //! | 431, closes | more than 100 headers, or a head of more than 64 KiB, or more than the host takes |
 //! | 500 | the host or this provider is wrong |
 //! | 502 | the actor failed, trapped, is not allowed, or answered with something that is no response |
-//! | 503, retry after 1 s | the actor is not there or at its limit; closes when all memory for bodies (64 MiB) is taken |
+//! | 503, retry after 1 s | the actor is not there or at its limit |
+//! | 503, closes | all memory for bodies of requests (64 MiB) or of responses that clients are slow to take (256 MiB) is taken |
 //! | 503, closes | the provider is draining |
 //! | 504 | the actor did not answer by the deadline |
 //!
@@ -65,10 +66,12 @@ use tokio::time::timeout;
 
 use crate::event_loop::EventLoop;
 use crate::settings::Settings;
-use crate::site::{Phase, Site, clash};
+use crate::site::{Phase, Rooms, Site, clash};
 
-/// What all bodies that are being read or served may take together.
-const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What all bodies of requests that are being read or answered may take together.
+const REQUESTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What all bodies of responses that clients have not taken yet may take together.
+const RESPONSES_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How long the end of a listener may take; it is a few microseconds unless the event loop is stuck.
 const LISTENER_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -79,7 +82,7 @@ pub struct HttpServer {
     event_loop: EventLoop,
     host: Host,
     calls: Calls,
-    body_room: Arc<Semaphore>,
+    rooms: Rooms,
     links: Mutex<Links>,
 }
 
@@ -106,8 +109,9 @@ impl Provider for HttpServer {
             let _entered = event_loop.handle().enter();
             Calls::new(host)?
         };
-        let body_room = Arc::new(Semaphore::new(BODIES_BYTES_MAX));
-        Ok(Self { event_loop, host, calls, body_room, links: Mutex::default() })
+        let room = |bytes_max| Arc::new(Semaphore::new(bytes_max));
+        let rooms = Rooms { requests: room(REQUESTS_BYTES_MAX), responses: room(RESPONSES_BYTES_MAX) };
+        Ok(Self { event_loop, host, calls, rooms, links: Mutex::default() })
     }
 
     fn bind(&self, link: &Link<'_>) -> Result<(), Failure> {
@@ -130,7 +134,7 @@ impl Provider for HttpServer {
         }
         let socket = self.host.listen(&address.to_string())?;
         self.host.log(Level::INFO, &format!("serving {} on {}", link.actor(), socket.local_addr()?));
-        let site = Site::new(self.host, self.calls.clone(), Arc::clone(&self.body_room), link.actor(), settings);
+        let site = Site::new(self.host, self.calls.clone(), self.rooms.clone(), link.actor(), settings);
         let site = Arc::new(site);
         let listener = site.open(socket, self.event_loop.handle())?;
         let earlier = links.sites.insert(link.actor().to_owned(), Bound { site, listener });

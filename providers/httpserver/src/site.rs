@@ -17,12 +17,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::exchange::respond;
-use crate::gauge::Gauge;
+use crate::gauge::{Counted, Gauge};
 use crate::settings::Settings;
 use crate::write_timeout::WriteTimeout;
 
@@ -41,14 +41,22 @@ pub(crate) enum Phase {
     Closing,
 }
 
+/// What all bodies of all sites may take together, in bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Rooms {
+    /// Of requests, until they are answered.
+    pub(crate) requests: Arc<Semaphore>,
+    /// Of responses, until the client has taken them.
+    pub(crate) responses: Arc<Semaphore>,
+}
+
 /// One link being served.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) host: Host,
     pub(crate) calls: Calls,
     pub(crate) actor: String,
-    /// What all bodies of all sites may take together, in bytes.
-    pub(crate) body_room: Arc<Semaphore>,
+    pub(crate) rooms: Rooms,
     pub(crate) requests: Gauge,
     pub(crate) connections: Gauge,
     settings: RwLock<Arc<Settings>>,
@@ -56,12 +64,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(host: Host, calls: Calls, body_room: Arc<Semaphore>, actor: &str, settings: Settings) -> Self {
+    pub(crate) fn new(host: Host, calls: Calls, rooms: Rooms, actor: &str, settings: Settings) -> Self {
         Self {
             host,
             calls,
             actor: actor.to_owned(),
-            body_room,
+            rooms,
             requests: Gauge::new(),
             connections: Gauge::new(),
             settings: RwLock::new(Arc::new(settings)),
@@ -84,6 +92,7 @@ impl Site {
     /// Connections that are accepted from now on keep to these; the address is the one it has.
     pub(crate) fn adopt(&self, settings: Settings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.connections.look_again();
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -102,29 +111,26 @@ impl Site {
     }
 
     async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener) {
-        let places = Arc::new(Semaphore::new(self.settings().connections_max));
         let mut phase = self.phase.subscribe();
         loop {
-            let (stream, place) = tokio::select! {
+            let stream = tokio::select! {
                 biased;
                 () = reached(&mut phase, Phase::Draining) => return,
-                accepted = self.next(&listener, &places) => accepted,
+                accepted = self.next(&listener) => accepted,
             };
-            tokio::spawn(Arc::clone(&self).serve(stream, place));
+            // Counted here: the next one is waited for before that task has begun.
+            let counted = self.connections.enter();
+            tokio::spawn(Arc::clone(&self).serve(stream, counted));
         }
     }
 
     /// The next connection, once there is a place for it: whoever comes beyond the limit waits in the kernel's queue.
-    async fn next(
-        &self,
-        listener: &tokio::net::TcpListener,
-        places: &Arc<Semaphore>,
-    ) -> (TcpStream, OwnedSemaphorePermit) {
+    async fn next(&self, listener: &tokio::net::TcpListener) -> TcpStream {
         const PAUSE: Duration = Duration::from_millis(100);
-        let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+        self.connections.below(|| self.settings().connections_max).await;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return (stream, place),
+                Ok((stream, _)) => return stream,
                 Err(error) => {
                     // A client that has gone again, or no descriptor is left: the next try may work.
                     self.host.log(Level::WARN, &format!("a connection was not accepted: {error}"));
@@ -134,8 +140,7 @@ impl Site {
         }
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
-        let _counted = self.connections.enter();
+    async fn serve(self: Arc<Self>, stream: TcpStream, _counted: Counted) {
         // Without it small answers may wait for the client's acknowledgement; where it fails they just do.
         let _ = stream.set_nodelay(true);
         let settings = self.settings();

@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
@@ -97,14 +95,14 @@ fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
 
 /// From an actor's answer to a response. Framing is ours: hop-by-hop headers and lengths of the actor are dropped, and so
 /// is a body where HTTP has none.
-pub(crate) fn response(answer: &[u8]) -> Result<Response<Full<Bytes>>, AnswerError> {
+pub(crate) fn response(answer: &[u8]) -> Result<Response<Vec<u8>>, AnswerError> {
     let wire: WireResponse = rmp_serde::from_slice(answer)?;
     let status = u16::try_from(wire.status_code).ok().filter(|code| (200..600).contains(code));
     let status =
         status.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(AnswerError::Status(wire.status_code))?;
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
-    let body = if bodiless { Bytes::new() } else { wire.body.into_vec().into() };
-    let mut response = Response::new(Full::new(body));
+    let body = if bodiless { Vec::new() } else { wire.body.into_vec() };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let of_this_hop = named_in_connection(&wire.header);
     for (name, value) in wire.header {

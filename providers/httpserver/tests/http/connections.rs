@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::support::{connect, get, read_response, read_to_end, respond, server, server_of, status_of, talk};
+use crate::support::{ACTOR, connect, get, read_response, read_to_end, respond, server, server_of, status_of, talk};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -124,6 +124,31 @@ fn connections_beyond_the_limit_wait() {
     drop(first);
     third.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(status_of(&read_to_end(&mut third)), 200);
+}
+
+/// Binding again on the same address changes the limit, in both directions, with connections there.
+#[test]
+fn the_limit_on_connections_can_be_changed() {
+    let (rig, address) = server(&[("CONNECTIONS_MAX", "1")]);
+    let bind = |limit| rig.bind(ACTOR, &[("PORT", "0"), ("CONNECTIONS_MAX", limit)]).unwrap();
+    let ask = |stream: &mut TcpStream| {
+        stream.write_all(b"GET /status/200 HTTP/1.1\r\nhost: h\r\n\r\n").unwrap();
+        assert_eq!(status_of(&read_response(stream)), 200);
+    };
+    let mut kept: Vec<_> = (0..3).map(|_| connect(address)).collect();
+    ask(&mut kept[0]);
+    bind("3");
+    kept.iter_mut().for_each(ask);
+    bind("1");
+    let mut waits = connect(address);
+    waits.write_all(&get("/status/200")).unwrap();
+    waits.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    for _ in 0..3 {
+        assert!(waits.read(&mut [0]).is_err(), "it was served beside {} others", kept.len());
+        kept.pop();
+    }
+    waits.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(status_of(&read_to_end(&mut waits)), 200);
 }
 
 #[test]
