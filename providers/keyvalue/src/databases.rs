@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
-use cofferdam_provider::{Access, CallError, Host};
+use cofferdam_provider::{Access, CallError, Host, Level};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use redb::backends::{FileBackend, InMemoryBackend};
@@ -19,7 +19,7 @@ use crate::limits::{CACHE_BYTES, DATABASES_MAX, LOCK_WAIT};
 use crate::settings::Place;
 use crate::store::Store;
 
-/// Why a database could not be opened. The reason of a refused link.
+/// Why a database could not be opened: the reason of a refused link, or of a refused call after it had failed.
 #[derive(Debug, Error)]
 pub(crate) enum OpenError {
     #[error("the host gave no state directory: {0}")]
@@ -38,6 +38,8 @@ pub(crate) enum OpenError {
     Prepare { name: String, source: OperationError },
     #[error("{DATABASES_MAX} databases are open already; remove a link first")]
     TooMany,
+    #[error("the database {name:?} has failed; it is opened again in a second at most, try again then")]
+    Failed { name: String },
 }
 
 /// The open databases. Links of one name share one.
@@ -50,8 +52,19 @@ pub(crate) struct Databases {
 #[derive(Debug, Default)]
 struct Open {
     /// By name.
-    files: HashMap<String, Weak<Store>>,
-    memory: Vec<Weak<Store>>,
+    files: HashMap<String, Weak<Shared>>,
+    memory: Vec<Weak<Shared>>,
+}
+
+/// A database that links share: opened again when it has failed, for a disk that was full has room again some day.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    host: Host,
+    place: Place,
+    /// None while a failed one is being opened again, and after that was in vain.
+    store: RwLock<Option<Arc<Store>>>,
+    /// When it was opened, or that was tried. Held while it is.
+    opened: Mutex<Instant>,
 }
 
 impl Databases {
@@ -59,37 +72,98 @@ impl Databases {
         Self { host, open: Mutex::default() }
     }
 
-    /// The store of a place: the one already open for that name, or a new one. One in memory is always new.
-    pub(crate) fn open(&self, place: &Place) -> Result<Arc<Store>, OpenError> {
-        let answer_bytes_max = usize::try_from(self.host.payload_bytes_max()).unwrap_or(usize::MAX);
-        let name = match place {
-            Place::Memory => "(in memory)",
-            Place::File(name) => name.as_str(),
-        };
-        let prepare = |database| match Store::new(database, answer_bytes_max) {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(source) => Err(OpenError::Prepare { name: name.into(), source }),
-        };
+    /// The database of a place: the one already open for that name, or a new one. One in memory is always new.
+    pub(crate) fn open(&self, place: &Place) -> Result<Arc<Shared>, OpenError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.files.retain(|_, store| store.strong_count() > 0);
-        open.memory.retain(|store| store.strong_count() > 0);
-        let shared = open.files.get(name).and_then(Weak::upgrade);
-        if let (Place::File(_), Some(store)) = (place, shared) {
-            return Ok(store);
+        open.files.retain(|_, shared| shared.strong_count() > 0);
+        open.memory.retain(|shared| shared.strong_count() > 0);
+        if let Place::File(name) = place
+            && let Some(shared) = open.files.get(name).and_then(Weak::upgrade)
+        {
+            return Ok(shared);
         }
         if open.files.len() + open.memory.len() >= DATABASES_MAX {
             return Err(OpenError::TooMany);
         }
-        if *place == Place::Memory {
-            let opened = builder().create_with_backend(InMemoryBackend::new());
-            let store = prepare(opened.map_err(|source| OpenError::Database { name: name.into(), source })?)?;
-            open.memory.push(Arc::downgrade(&store));
+        let shared = Arc::new(Shared::open(self.host, place.clone())?);
+        match place {
+            Place::Memory => open.memory.push(Arc::downgrade(&shared)),
+            Place::File(name) => drop(open.files.insert(name.clone(), Arc::downgrade(&shared))),
+        }
+        Ok(shared)
+    }
+}
+
+impl Shared {
+    fn open(host: Host, place: Place) -> Result<Self, OpenError> {
+        let store = RwLock::new(Some(open_store(host, &place)?));
+        Ok(Self { host, place, store, opened: Mutex::new(Instant::now()) })
+    }
+
+    /// Whether reads and writes work.
+    pub(crate) fn is_working(&self) -> bool {
+        self.present().is_some_and(|store| store.is_writing())
+    }
+
+    /// The store. One that has failed is opened again, by one caller at a time and at most once a second.
+    pub(crate) fn store(&self) -> Result<Arc<Store>, OpenError> {
+        let working = self.present().filter(|store| store.is_writing() || self.place == Place::Memory);
+        working.map_or_else(|| self.open_again(), Ok)
+    }
+
+    fn present(&self) -> Option<Arc<Store>> {
+        self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, store: Option<Arc<Store>>) {
+        let earlier = std::mem::replace(&mut *self.store.write().unwrap_or_else(PoisonError::into_inner), store);
+        // Closing waits for the committer, so not under the lock.
+        drop(earlier);
+    }
+
+    fn open_again(&self) -> Result<Arc<Store>, OpenError> {
+        const PAUSE: Duration = Duration::from_secs(1);
+        let mut opened = match self.opened.try_lock() {
+            Ok(opened) => opened,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Failed { name: shown(&self.place).into() }),
+        };
+        // Somebody else may have done it just before.
+        if let Some(store) = self.present().filter(|store| store.is_writing()) {
             return Ok(store);
         }
-        let store = prepare(open_file(self.host, name)?)?;
-        open.files.insert(name.into(), Arc::downgrade(&store));
+        if opened.elapsed() < PAUSE {
+            return Err(OpenError::Failed { name: shown(&self.place).into() });
+        }
+        // The file is locked until whoever still uses the failed one has had its error.
+        self.replace(None);
+        let again = open_store(self.host, &self.place);
+        *opened = Instant::now();
+        let store = again?;
+        self.replace(Some(Arc::clone(&store)));
+        self.host.log(Level::WARN, &format!("the database {:?} had failed and was opened again", shown(&self.place)));
         Ok(store)
     }
+}
+
+fn shown(place: &Place) -> &str {
+    match place {
+        Place::Memory => "(in memory)",
+        Place::File(name) => name,
+    }
+}
+
+fn open_store(host: Host, place: &Place) -> Result<Arc<Store>, OpenError> {
+    let answer_bytes_max = usize::try_from(host.payload_bytes_max()).unwrap_or(usize::MAX);
+    let name = || shown(place).to_owned();
+    let database = match place {
+        Place::Memory => builder()
+            .create_with_backend(InMemoryBackend::new())
+            .map_err(|source| OpenError::Database { name: name(), source })?,
+        Place::File(file) => open_file(host, file)?,
+    };
+    let store = Store::new(database, answer_bytes_max).map_err(|source| OpenError::Prepare { name: name(), source })?;
+    Ok(Arc::new(store))
 }
 
 /// Opens the file of a database, and waits a bounded time for an earlier process to let go of it.

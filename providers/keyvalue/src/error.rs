@@ -45,7 +45,7 @@ pub(crate) enum OperationError {
     #[error("the store holds a record that can't be read: {0}")]
     Corrupt(&'static str),
     /// Ours.
-    #[error("the store has stopped writing after a fault; the provider must be restarted")]
+    #[error("the store has stopped writing after a fault; whether this was written is unknown")]
     Stopped,
 }
 

@@ -15,6 +15,8 @@
 //!   wait share one commit.
 //! * A read sees the last commit, so an actor reads what it wrote.
 //! * An operation that is refused changes nothing.
+//! * When the disk fails or is full, the call says so; the database is opened again, at most once a second, by the next
+//!   calls. What one in memory held is gone with it.
 //!
 //! # Operations
 //!
@@ -53,7 +55,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use cofferdam_provider::{Call, Failure, Host, Level, Link, Provider, Reply};
 
-use crate::databases::Databases;
+use crate::databases::{Databases, Shared};
 use crate::operation::Operation;
 use crate::settings::Place;
 use crate::store::Store;
@@ -69,7 +71,7 @@ pub struct KeyValue {
 #[derive(Debug)]
 struct Bound {
     place: Place,
-    store: Arc<Store>,
+    database: Arc<Shared>,
 }
 
 impl Provider for KeyValue {
@@ -91,7 +93,7 @@ impl Provider for KeyValue {
             return Ok(());
         }
         // Opening may wait for another process, closing for a commit: neither under the lock.
-        let bound = Bound { store: self.databases.open(&place)?, place };
+        let bound = Bound { database: self.databases.open(&place)?, place };
         let earlier = self.links.write().unwrap_or_else(PoisonError::into_inner).insert(link.actor().to_owned(), bound);
         drop(earlier);
         Ok(())
@@ -112,10 +114,8 @@ impl Provider for KeyValue {
 
     fn health(&self) -> Result<(), Failure> {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
-        match links.values().find(|bound| !bound.store.is_writing()) {
-            Some(bound) => {
-                Err(Failure::new(format!("the database {:?} has stopped writing after a fault", bound.place)))
-            }
+        match links.values().find(|bound| !bound.database.is_working()) {
+            Some(bound) => Err(Failure::new(format!("the database {:?} has failed", bound.place))),
             None => Ok(()),
         }
     }
@@ -125,7 +125,10 @@ impl KeyValue {
     fn store_of(&self, actor: &str) -> Result<Arc<Store>, Failure> {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
         let bound = links.get(actor).ok_or_else(|| Failure::new(format!("no link of {actor} is bound here")))?;
-        Ok(Arc::clone(&bound.store))
+        let database = Arc::clone(&bound.database);
+        // Opening again may wait: not under the lock.
+        drop(links);
+        Ok(database.store()?)
     }
 }
 

@@ -88,8 +88,8 @@ impl Drop for Running {
     }
 }
 
-/// Runs until nobody can hand in a write, or the disk fails: then what is on it is unknown, and only a new process that
-/// opens the file afresh may go on.
+/// Runs until nobody can hand in a write, or the disk fails: then what is on it is unknown, and only who opens the file
+/// afresh may go on.
 fn commit_groups(database: &Database, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
