@@ -8,11 +8,13 @@ mod text;
 
 use std::fmt;
 
+use crate::archive::Packing;
 use crate::keys::KeyError;
 
 use text::{list, utc};
 
 pub use check::Check;
+pub use next_step::unwritable;
 pub(crate) use text::plain;
 
 /// One check failed on one file.
@@ -56,13 +58,16 @@ pub enum Fault {
         bytes_max: u64,
     },
     /// The file ends early.
-    #[error("truncated: it ends at byte {offset}, inside {inside}")]
+    #[error("truncated: it has {file_bytes} bytes and ends inside {inside}")]
     Truncated {
         /// What was being read.
         inside: &'static str,
-        /// Where it ends. In a compressed archive this counts what was unpacked.
-        offset: u64,
+        /// How large the file is, as it lies on disk.
+        file_bytes: u64,
     },
+    /// The file is there and holds nothing.
+    #[error("the file is empty")]
+    Empty,
     /// The file does not begin as WebAssembly does.
     #[error("not a WebAssembly module: it begins with {found}, not with 00 61 73 6d")]
     NotWasm {
@@ -92,10 +97,12 @@ pub enum Fault {
         second: String,
     },
     /// Not a tar file, or a damaged one.
-    #[error("malformed archive at byte {offset}: {why}")]
+    #[error("malformed archive at byte {offset}{}: {why}", .packing.of_what())]
     Archive {
-        /// Where, in what was unpacked.
+        /// Where, in the tar file.
         offset: u64,
+        /// Whether that is the file itself or what it unpacks to.
+        packing: Packing,
         /// What is wrong.
         why: String,
     },
@@ -218,7 +225,7 @@ pub enum Fault {
     },
     /// `nbf` is still to come.
     #[error(
-        "{bearer} claims cannot be used yet: they are valid from {not_before_s} and it is {now_s} (seconds since 1970)"
+        "{bearer} claims cannot be used yet: they are valid from {}, and it is {}", utc(*.not_before_s), utc(*.now_s)
     )]
     NotYetValid {
         /// Whose.

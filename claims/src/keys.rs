@@ -40,6 +40,12 @@ pub enum KeyError {
         /// What is wrong with it.
         why: String,
     },
+    /// It has the length of a public key, and a letter of it is wrong.
+    #[error("{key:?} is not a public key: its checksum or prefix is wrong")]
+    Checksum {
+        /// The text.
+        key: String,
+    },
     /// A good key in the wrong place.
     #[error("{key} is {found}, where {expected} is needed", found = article(*.found), expected = article(Some(*.expected)))]
     WrongKind {
@@ -106,7 +112,7 @@ impl KeyKind {
         if public_key.len() != 56 {
             return Err(not_a_key("a public key has 56 characters"));
         }
-        let pair = KeyPair::from_public_key(public_key).map_err(|_| not_a_key("its checksum or prefix is wrong"))?;
+        let pair = KeyPair::from_public_key(public_key).map_err(|_| KeyError::Checksum { key: shown(public_key) })?;
         Ok(Self::from_nkeys(&pair.key_pair_type()))
     }
 
@@ -187,12 +193,13 @@ pub fn save_seed(pair: &KeyPair, path: &Path) -> Result<(), KeyError> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let write = || -> std::io::Result<()> {
-        let mut file = options.open(path)?;
-        file.write_all(format!("{seed}\n").as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|source| KeyError::File { act: "write", path: path.to_owned(), source })
+    let failed = |source| KeyError::File { act: "write", path: path.to_owned(), source };
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(format!("{seed}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+        // Half a seed is none, and its file would be in the way of the next attempt.
+        let _ = fs::remove_file(path);
+        failed(error)
+    })
 }
 
 /// That this pair can sign and is of the kind.

@@ -46,7 +46,7 @@
 //! # What this crate must never do
 //!
 //! Reach for the network, know the host, print, put a seed into an error, or take memory because a length in a file says
-//! so. Files are opened only by `load_seed`, `save_seed`, `read_module`, `try_load_file` and `write`.
+//! so. Files are opened only by `load_seed`, `save_seed`, `read_module`, `try_load_file`, `write` and `replace_file`.
 //!
 //! Start reading at `token.rs`, the checks; then `wasm.rs` and `archive/read.rs`, the two parsers.
 
@@ -55,6 +55,7 @@
 mod actor;
 mod archive;
 mod error;
+mod files;
 mod keys;
 mod metadata;
 mod token;
@@ -63,7 +64,8 @@ mod wasm;
 
 pub use actor::{ActorClaims, MODULE_BYTES_MAX, inspect_actor, module_hash, read_module, sign_actor, verify_actor};
 pub use archive::{ArchiveLimits, Packing, ProviderArchive, WriteOptions, native_target};
-pub use error::{Bearer, Check, ClaimsError, Fault};
+pub use error::{Bearer, Check, ClaimsError, Fault, unwritable};
+pub use files::replace_file;
 pub use keys::{KeyError, KeyKind, from_seed, load_seed, save_seed};
 pub use metadata::{ActorMetadata, ProviderMetadata, normalize_call_alias};
 pub use nkeys::KeyPair;

@@ -112,10 +112,12 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 }
 
 fn check_header(wasm: &[u8]) -> Result<(), Fault> {
+    if wasm.is_empty() {
+        return Err(Fault::Empty);
+    }
     let head = &wasm[..wasm.len().min(4)];
-    if head != &MAGIC[..head.len()] || head.is_empty() {
-        let found = if head.is_empty() { "nothing".to_owned() } else { HEXLOWER.encode(head) };
-        return Err(Fault::NotWasm { found });
+    if head != &MAGIC[..head.len()] {
+        return Err(Fault::NotWasm { found: HEXLOWER.encode(head) });
     }
     match wasm.get(4..HEADER_BYTES) {
         None => Err(truncated("the header", wasm.len())),
@@ -153,7 +155,7 @@ fn read_u32(wasm: &[u8], start: usize, limit: usize) -> Result<(u32, usize), Fau
             return Ok((value, start + index + 1));
         }
     }
-    Err(truncated("a section's length", limit))
+    Err(truncated("a section's length", wasm.len()))
 }
 
 fn end_of(wasm: &[u8], start: usize, length: u32, limit: usize) -> Result<usize, Fault> {
@@ -181,6 +183,6 @@ fn framing(offset: usize, why: &'static str) -> Fault {
     Fault::Framing { offset: offset as u64, why }
 }
 
-fn truncated(inside: &'static str, offset: usize) -> Fault {
-    Fault::Truncated { inside, offset: offset as u64 }
+fn truncated(inside: &'static str, file_bytes: usize) -> Fault {
+    Fault::Truncated { inside, file_bytes: file_bytes as u64 }
 }

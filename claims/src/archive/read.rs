@@ -4,13 +4,14 @@
 //! extended headers and takes a file that ends early for one that ends. Memory is taken as bytes arrive, never because
 //! a header promises them. The input is read to its very end, because only there gzip keeps its checksum.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, ErrorKind, Read};
 
 use flate2::bufread::GzDecoder;
 use tar::{EntryType, Header};
 
-use super::{ArchiveLimits, CLAIMS_FILE, LIBRARY_SUFFIX, ProviderArchive, is_target};
+use super::{ArchiveLimits, CLAIMS_FILE, LIBRARY_SUFFIX, Packing, ProviderArchive, is_target};
 use crate::error::{Fault, plain};
 use crate::metadata::ProviderMetadata;
 use crate::token::Decoded;
@@ -23,20 +24,27 @@ const CHECKSUM_FIELD: std::ops::Range<usize> = 148..156;
 
 pub(super) fn read(mut from: impl BufRead, limits: &ArchiveLimits) -> Result<ProviderArchive, Fault> {
     let start = from.fill_buf().map_err(|source| Fault::Unreadable { source })?;
-    if !start.starts_with(&GZIP_MAGIC) {
-        return read_tar(&mut Blocks::new(from, limits), limits);
+    if start.is_empty() {
+        return Err(Fault::Empty);
     }
-    let mut blocks = Blocks::new(GzDecoder::new(from), limits);
+    let packing = if start.starts_with(&GZIP_MAGIC) { Packing::Gzip } else { Packing::Plain };
+    let file_bytes = Cell::new(0);
+    let from = Counted { from, bytes: &file_bytes };
+    if packing == Packing::Plain {
+        return read_tar(&mut Blocks::new(from, packing, &file_bytes, limits), limits);
+    }
+    let mut blocks = Blocks::new(GzDecoder::new(from), packing, &file_bytes, limits);
     let archive = read_tar(&mut blocks, limits)?;
     let offset = blocks.offset;
-    let rest = blocks.inner.into_inner().fill_buf().map(<[u8]>::is_empty);
+    let mut rest = blocks.inner.into_inner();
+    let rest = rest.fill_buf().map(<[u8]>::is_empty);
     match rest.map_err(|source| Fault::Unreadable { source })? {
         true => Ok(archive),
-        false => Err(Fault::Archive { offset, why: "something follows the end of the gzip data".to_owned() }),
+        false => Err(Fault::Archive { offset, packing, why: "something follows the end of the gzip data".to_owned() }),
     }
 }
 
-fn read_tar(blocks: &mut Blocks<impl Read>, limits: &ArchiveLimits) -> Result<ProviderArchive, Fault> {
+fn read_tar(blocks: &mut Blocks<'_, impl Read>, limits: &ArchiveLimits) -> Result<ProviderArchive, Fault> {
     let mut token = None;
     let mut libraries = BTreeMap::new();
     let mut entries = 0;
@@ -82,13 +90,14 @@ fn assemble(libraries: BTreeMap<String, Vec<u8>>, decoded: Option<Decoded<Provid
 }
 
 /// The name and size of the next entry; `None` at the block of zeros that ends the archive.
-fn next_entry(blocks: &mut Blocks<impl Read>) -> Result<Option<(String, u64)>, Fault> {
+fn next_entry(blocks: &mut Blocks<'_, impl Read>) -> Result<Option<(String, u64)>, Fault> {
     let offset = blocks.offset;
     let block = blocks.block("a header")?;
     if block.iter().all(|&byte| byte == 0) {
         return Ok(None);
     }
-    let malformed = |why: &str| Fault::Archive { offset, why: why.to_owned() };
+    let packing = blocks.packing;
+    let malformed = |why: &str| Fault::Archive { offset, packing, why: why.to_owned() };
     let header = Header::from_byte_slice(&block);
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
     let computed = sum(&block) - sum(&block[CHECKSUM_FIELD]) + 8 * u32::from(b' ');
@@ -129,24 +138,57 @@ fn describe(kind: EntryType) -> String {
     }
 }
 
+/// Counts the bytes of the file itself, so that a truncated one can be told by its size.
+struct Counted<'a, R> {
+    from: R,
+    bytes: &'a Cell<u64>,
+}
+
+impl<R: BufRead> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        self.bytes.set(self.bytes.get() + count as u64);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<'_, R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.from.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.from.consume(count);
+        self.bytes.set(self.bytes.get() + count as u64);
+    }
+}
+
 /// Reads whole blocks and counts them against the limit.
-struct Blocks<R> {
+struct Blocks<'a, R> {
     inner: R,
+    packing: Packing,
+    /// Bytes read so far of the file, which may be compressed.
+    file_bytes: &'a Cell<u64>,
     /// Bytes read so far, unpacked.
     offset: u64,
     total_bytes_max: u64,
 }
 
-impl<R: Read> Blocks<R> {
-    fn new(inner: R, limits: &ArchiveLimits) -> Self {
-        Self { inner, offset: 0, total_bytes_max: limits.total_bytes_max }
+impl<'a, R: Read> Blocks<'a, R> {
+    fn new(inner: R, packing: Packing, file_bytes: &'a Cell<u64>, limits: &ArchiveLimits) -> Self {
+        Self { inner, packing, file_bytes, offset: 0, total_bytes_max: limits.total_bytes_max }
+    }
+
+    /// The input has ended, so what was read of it is all of the file.
+    fn truncated(&self, inside: &'static str) -> Fault {
+        Fault::Truncated { inside, file_bytes: self.file_bytes.get() }
     }
 
     fn block(&mut self, inside: &'static str) -> Result<[u8; BLOCK_BYTES], Fault> {
         let mut block = [0; BLOCK_BYTES];
         match self.fill(&mut block)? {
             BLOCK_BYTES => Ok(block),
-            _ => Err(Fault::Truncated { inside, offset: self.offset }),
+            _ => Err(self.truncated(inside)),
         }
     }
 
@@ -161,14 +203,14 @@ impl<R: Read> Blocks<R> {
         while left > 0 {
             let wanted = left.min(CHUNK_BYTES as u64) as usize;
             if self.fill(&mut chunk[..wanted])? < wanted {
-                return Err(Fault::Truncated { inside: "a file", offset: self.offset });
+                return Err(self.truncated("a file"));
             }
             content.extend_from_slice(&chunk[..wanted]);
             left -= wanted as u64;
         }
         let padding = (BLOCK_BYTES - content.len() % BLOCK_BYTES) % BLOCK_BYTES;
         if self.fill(&mut chunk[..padding])? < padding {
-            return Err(Fault::Truncated { inside: "a file", offset: self.offset });
+            return Err(self.truncated("a file"));
         }
         Ok(content)
     }
@@ -183,9 +225,10 @@ impl<R: Read> Blocks<R> {
                 0 if inside != "the end mark" => return Ok(()),
                 BLOCK_BYTES if block.iter().all(|&byte| byte == 0) => inside = "the padding",
                 BLOCK_BYTES => {
-                    return Err(Fault::Archive { offset, why: "something follows the end of the archive".to_owned() });
+                    let why = "something follows the end of the archive".to_owned();
+                    return Err(Fault::Archive { offset, packing: self.packing, why });
                 }
-                _ => return Err(Fault::Truncated { inside, offset: self.offset }),
+                _ => return Err(self.truncated(inside)),
             }
         }
     }
@@ -211,9 +254,9 @@ impl<R: Read> Blocks<R> {
     /// flate2 tells of damaged data by the error's kind.
     fn failed(&self, error: std::io::Error) -> Fault {
         match error.kind() {
-            ErrorKind::UnexpectedEof => Fault::Truncated { inside: "the gzip data", offset: self.offset },
+            ErrorKind::UnexpectedEof => self.truncated("the gzip data"),
             ErrorKind::InvalidInput | ErrorKind::InvalidData => {
-                Fault::Archive { offset: self.offset, why: plain(&error.to_string()) }
+                Fault::Archive { offset: self.offset, packing: self.packing, why: plain(&error.to_string()) }
             }
             _ => Fault::Unreadable { source: error },
         }

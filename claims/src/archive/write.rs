@@ -10,6 +10,7 @@ use tar::{Builder, Header};
 
 use super::{CLAIMS_FILE, LIBRARY_SUFFIX, ProviderArchive};
 use crate::error::{ClaimsError, Fault};
+use crate::files::replace_file;
 use crate::metadata::ProviderMetadata;
 use crate::token::{self, Validity};
 use crate::wasm::sha256;
@@ -39,7 +40,7 @@ impl ProviderArchive {
         let path = options.packing.path(path.as_ref());
         let source = path.display().to_string();
         let bytes = self.to_bytes(&source, issuer, subject, options)?;
-        replace(&path, &bytes).map_err(|e| Fault::Unwritable { source: without_path(e) }.on(&source))?;
+        replace_file(&path, &bytes).map_err(|e| Fault::Unwritable { source: e }.on(&source))?;
         Ok(path)
     }
 
@@ -116,6 +117,14 @@ pub enum Packing {
 }
 
 impl Packing {
+    /// Which bytes a place in the tar file counts.
+    pub(crate) fn of_what(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Gzip => " of what it unpacks to",
+        }
+    }
+
     fn path(self, path: &Path) -> PathBuf {
         let mut name = path.as_os_str().to_owned();
         if self == Self::Gzip && path.extension().is_none_or(|extension| extension != "gz") {
@@ -130,22 +139,4 @@ fn append<W: Write>(tar: &mut Builder<W>, name: &str, content: &[u8]) -> std::io
     header.set_size(content.len() as u64);
     header.set_mode(0o644);
     tar.append_data(&mut header, name, content)
-}
-
-/// Writes beside the path, then renames over it.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut options = tempfile::Builder::new();
-    #[cfg(unix)]
-    options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = options.prefix(".par-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// tempfile adds the name of its own file, which says nothing to anybody.
-fn without_path(error: std::io::Error) -> std::io::Error {
-    if error.raw_os_error().is_some() { error } else { error.kind().into() }
 }

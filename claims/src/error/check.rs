@@ -69,7 +69,7 @@ impl Fault {
     /// The check that failed.
     pub fn check(&self) -> Check {
         match self {
-            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Oversized { .. } => Check::File,
+            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Oversized { .. } | Self::Empty => Check::File,
             Self::Truncated { .. }
             | Self::NotWasm { .. }
             | Self::NotAModule { .. }

@@ -1,5 +1,7 @@
 //! What a person can do about each fault. Kept beside the faults, so that a new one does not compile without.
 
+use std::io::{Error, ErrorKind};
+
 use super::{Bearer, Fault};
 use crate::keys::KeyError;
 
@@ -7,9 +9,13 @@ impl Fault {
     /// What a person can do about it.
     pub fn next_step(&self) -> String {
         match self {
+            Self::Unreadable { source } if source.kind() == ErrorKind::IsADirectory => {
+                "give a file, not a directory".into()
+            }
             Self::Unreadable { .. } => "check the path and its permissions".into(),
-            Self::Unwritable { .. } => "check that the directory exists, is writable and has room".into(),
+            Self::Unwritable { source } => unwritable(source).into(),
             Self::Oversized { .. } => "use a smaller file: strip debug information before signing".into(),
+            Self::Empty => "fetch or build the file again: nothing was written into it".into(),
             Self::Truncated { .. } => "fetch or build the file again; the copy is incomplete".into(),
             Self::NotWasm { .. } => "give a .wasm file; `cofferdam inspect FILE` tells what a file is".into(),
             Self::NotAModule { .. } => {
@@ -53,6 +59,33 @@ impl Fault {
             Self::WrongHash { .. } => "the file was changed after it was signed: get it again, or sign it again".into(),
             Self::NoContract => "sign the archive again and name the contract that the provider serves".into(),
             Self::SubjectMismatch { .. } => "give the file that belongs to this public key".into(),
+        }
+    }
+}
+
+/// What a person can do about a file that cannot be written.
+pub fn unwritable(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space there, or write to another place",
+        ErrorKind::IsADirectory => "name a file in that directory",
+        _ => "check that the directory exists and is writable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_wants_space() {
+        let cases = [
+            (ErrorKind::StorageFull, "free some space there, or write to another place"),
+            (ErrorKind::QuotaExceeded, "free some space there, or write to another place"),
+            (ErrorKind::IsADirectory, "name a file in that directory"),
+            (ErrorKind::PermissionDenied, "check that the directory exists and is writable"),
+        ];
+        for (kind, next) in cases {
+            assert_eq!(Fault::Unwritable { source: kind.into() }.next_step(), next, "{kind}");
         }
     }
 }
