@@ -4,6 +4,7 @@ use std::io;
 
 use cofferdam_channel::control::ControlError;
 use cofferdam_channel::protocol::control::LoadFault;
+use cofferdam_library::LibraryFault;
 use thiserror::Error;
 
 /// Why the shim ended by itself.
@@ -53,5 +54,16 @@ impl ShimFault {
 
     pub(crate) fn load(fault: LoadFault, reason: impl Into<String>) -> Self {
         Self::Load { fault, reason: reason.into() }
+    }
+}
+
+impl From<LibraryFault> for ShimFault {
+    fn from(fault: LibraryFault) -> Self {
+        let step = match fault {
+            LibraryFault::NotALibrary { .. } => LoadFault::NotALibrary,
+            LibraryFault::NoEntry => LoadFault::Symbol,
+            LibraryFault::OtherAbi { .. } => LoadFault::Abi,
+        };
+        Self::load(step, fault.to_string())
     }
 }

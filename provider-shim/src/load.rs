@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 
 use cofferdam_channel::control::ControlReceiver;
 use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault};
+use cofferdam_library::Target;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
-use crate::elf;
 use crate::exports::{Exports, Parts};
 use crate::fault::ShimFault;
 use crate::library::{self, LoadedLibrary};
@@ -35,7 +35,7 @@ pub(crate) fn receive(receiver: &mut ControlReceiver) -> Result<Delivery, ShimFa
 
 /// Makes the provider, on the thread that is going to be its own.
 pub(crate) fn make(library: &OwnedFd, parts: Parts) -> Result<LoadedLibrary, ShimFault> {
-    elf::check(&read_sealed(library)?)?;
+    cofferdam_library::check(&read_sealed(library)?, Target::NATIVE)?;
     library::open(library, Exports::leak(parts)?.face())
 }
 

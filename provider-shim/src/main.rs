@@ -10,7 +10,6 @@
 
 mod asks;
 mod confine;
-mod elf;
 mod exports;
 mod fault;
 mod inherit;

@@ -1,9 +1,10 @@
 //! `cofferdam par`: provider archives, a signed set of libraries with one for each target.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use cofferdam_claims::{ArchiveLimits, KeyKind, Packing, ProviderArchive, WriteOptions, load_seed};
+use cofferdam_library::{LibraryFault, Target};
 use serde_json::json;
 
 use super::inspect::{provider, report, verified};
@@ -38,7 +39,7 @@ struct CreateArgs {
     #[arg(long, value_name = "KEYFILE")]
     subject: PathBuf,
     /// The contract that the provider serves, such as wasmcloud:keyvalue
-    #[arg(long, value_name = "CONTRACT")]
+    #[arg(long, value_name = "CONTRACT", value_parser = inputs::contract)]
     capid: String,
     /// The name for people
     #[arg(long)]
@@ -91,15 +92,37 @@ pub(crate) fn execute(args: ParArgs, output: &Output) -> Result<(), Failure> {
             let file = args.file.display().to_string();
             let archive = ProviderArchive::try_load_file(&args.file)?;
             let inspection = archive.inspect(&file, &args.trust.trust()?, SystemTime::now())?;
-            report(&provider(&file, &archive, &inspection), output);
-            Ok(())
+            report(&provider(&file, &archive, &inspection), output)
         }
         ParCommand::Verify(args) => {
             let (file, trust) = (args.file.display().to_string(), args.trust.trust()?);
             let archive = ProviderArchive::try_load_file(&args.file)?;
             let proof = archive.verify(&file, &trust, SystemTime::now())?;
-            verified(&file, proof.subject(), proof.issuer(), &trust, output);
-            Ok(())
+            verified(&file, proof.subject(), proof.issuer(), &trust, output)
+        }
+    }
+}
+
+/// A library that a shim for its target would take. Who signs another one would learn of it when the host starts.
+fn library(target: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let Some(target) = Target::named(target) else {
+        let known: Vec<&str> = Target::ALL.iter().map(|target| target.name()).collect();
+        let message = format!("--lib: the target {target:?} is unknown; known are {}", known.join(", "));
+        return Err(Failure::new(Exit::Usage, "usage", message, "name one of these: --lib TARGET=PATH"));
+    };
+    let bytes = inputs::read_file(path, ArchiveLimits::default().library_bytes_max)?;
+    match cofferdam_library::check(&bytes, target) {
+        Ok(()) => Ok(bytes),
+        Err(fault) => {
+            let message = format!("{}: is no provider's library for {}: {fault}", path.display(), target.name());
+            let next = match fault {
+                LibraryFault::NotALibrary { .. } => {
+                    "give the shared library (.so) that was built for this target, or name its own: --lib TARGET=PATH"
+                }
+                LibraryFault::NoEntry => "export a provider from it; docs/write-a-provider.md shows how",
+                LibraryFault::OtherAbi { .. } => "build it again, with the SDK of this version",
+            };
+            Err(Failure::new(Exit::Usage, "not_a_provider", message, next))
         }
     }
 }
@@ -113,7 +136,7 @@ fn create(args: &CreateArgs, output: &Output) -> Result<(), Failure> {
             let message = format!("--lib: there are two libraries for the target {target}");
             return Err(Failure::new(Exit::Usage, "usage", message, "name the other one's target: --lib TARGET=PATH"));
         }
-        archive.add_library(target, &inputs::read_file(path, ArchiveLimits::default().library_bytes_max)?)?;
+        archive.add_library(target, &library(target, path)?)?;
     }
     let gzip = args.out.extension().is_some_and(|extension| extension == "gz");
     let packing = if gzip { Packing::Gzip } else { Packing::Plain };
@@ -124,6 +147,5 @@ fn create(args: &CreateArgs, output: &Output) -> Result<(), Failure> {
         let mut sheet = Sheet::default();
         sheet.row("written", &file).row("provider", &id).row("issuer", &issuer).row("targets", targets.join(", "));
         sheet.render(output)
-    });
-    Ok(())
+    })
 }
