@@ -12,12 +12,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::words::{NAMESPACE_RULE, is_namespace};
+
 /// Names the socket.
 pub const SOCKET_VARIABLE: &str = "COFFERDAM_SOCKET";
 /// Names the state folder.
 pub const STATE_VARIABLE: &str = "COFFERDAM_STATE_DIR";
 
-const NAMESPACE_CHARS_MAX: usize = 64;
+/// How much of a wrong namespace is repeated.
+const SHOWN_CHARS_MAX: usize = 64;
 
 /// Who asks, for what. Empty variables count as unset.
 #[derive(Clone, Debug)]
@@ -34,9 +37,7 @@ pub struct Place<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// The namespace would be a path of its own.
-    #[error(
-        "{namespace:?} is no namespace: it must be 1 to 64 letters, digits, `-`, `_` or `.`, and not begin with `.`"
-    )]
+    #[error("{namespace:?} is no namespace; one is {NAMESPACE_RULE}")]
     Namespace {
         /// The text.
         namespace: String,
@@ -62,12 +63,12 @@ impl PathError {
 }
 
 impl Place<'_> {
-    /// The operator's socket.
+    /// The operator's socket. The namespace must be one, also where the path does not need it.
     pub fn socket(&self, flag: Option<&Path>) -> Result<PathBuf, PathError> {
+        let file = format!("{}.sock", self.checked_namespace()?);
         if let Some(path) = self.named(flag, SOCKET_VARIABLE) {
             return Ok(path);
         }
-        let file = format!("{}.sock", self.checked_namespace()?);
         let folder = match (self.uid, self.absolute("XDG_RUNTIME_DIR")) {
             (0, _) => PathBuf::from("/run"),
             (_, Some(runtime)) => runtime,
@@ -78,13 +79,13 @@ impl Place<'_> {
 
     /// The folder of the host's state. `manifest` is its `host.state_dir`.
     pub fn state_dir(&self, flag: Option<&Path>, manifest: Option<&Path>) -> Result<PathBuf, PathError> {
+        let namespace = self.checked_namespace()?;
         if let Some(path) = self.named(flag, STATE_VARIABLE) {
             return Ok(path);
         }
         if let Some(path) = manifest {
             return Ok(path.to_owned());
         }
-        let namespace = self.checked_namespace()?;
         let folder = match self.uid {
             0 => PathBuf::from("/var/lib"),
             _ => self.state_home("state", "XDG_STATE_HOME")?,
@@ -110,13 +111,10 @@ impl Place<'_> {
     }
 
     fn checked_namespace(&self) -> Result<&str, PathError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let namespace = self.namespace;
-        let fits = (1..=NAMESPACE_CHARS_MAX).contains(&namespace.len());
-        if fits && !namespace.starts_with('.') && namespace.chars().all(plain) {
-            return Ok(namespace);
+        if is_namespace(self.namespace) {
+            return Ok(self.namespace);
         }
-        Err(PathError::Namespace { namespace: namespace.chars().take(NAMESPACE_CHARS_MAX).collect() })
+        Err(PathError::Namespace { namespace: self.namespace.chars().take(SHOWN_CHARS_MAX).collect() })
     }
 }
 
@@ -178,7 +176,7 @@ mod tests {
                 Case {
                     environment: &[(SOCKET_VARIABLE, "/s"), (STATE_VARIABLE, "/d")],
                     manifest: Some("/kept"),
-                    namespace: "../any",
+                    namespace: "any",
                     ..ROOT
                 },
                 ["/s", "/d"],
@@ -196,8 +194,9 @@ mod tests {
     #[test]
     fn a_namespace_is_one_plain_file_name() {
         let long = Box::leak("x".repeat(65).into_boxed_str());
-        for namespace in ["", ".", "..", "a/b", ".hidden", "a b", "ä", "a\0", &*long] {
-            for path in check(&Case { namespace: Box::leak(namespace.to_owned().into_boxed_str()), ..ROOT }) {
+        for (namespace, flag) in [("../up", None), ("a.b", None), (&*long, None), ("../up", Some("a/path/of/its/own"))]
+        {
+            for path in check(&Case { namespace, flag, ..ROOT }) {
                 assert!(path.starts_with("error: ") && path.contains("is no namespace"), "{namespace:?}: {path}");
             }
         }

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::Format;
 use super::public_key::is_seed;
+use crate::words::NAMESPACE_RULE;
 
 /// The most characters of a wrong text that are repeated.
 const SHOWN_MAX: usize = 60;
@@ -59,6 +60,9 @@ pub enum Fault {
     /// Not the public key that is needed.
     #[error("{found} is not {what}: {why}; needed are 56 of A to Z and 2 to 7, {first} first")]
     NotAKey { found: String, what: &'static str, first: char, why: String },
+    /// A public key by its looks, and a letter of it is wrong.
+    #[error("{found} is not {what}: its checksum is wrong, so at least one of its letters is")]
+    KeyChecksum { found: String, what: &'static str },
     /// Not a number within the bounds.
     #[error("{found} is not a whole number from 1 to {max}")]
     NotANumber { found: String, max: u32 },
@@ -66,7 +70,7 @@ pub enum Fault {
     #[error("{found} is not a size from {min} to {max} bytes")]
     NotASize { found: String, min: u64, max: u64 },
     /// Not fit for subjects and file names.
-    #[error("{found} is not a namespace: 1 to 64 of A to Z, a to z, 0 to 9, - and _")]
+    #[error("{found} is no namespace; one is {NAMESPACE_RULE}")]
     NotANamespace { found: String },
     /// The same entry twice.
     #[error("the same {what} as {first}")]
@@ -90,7 +94,7 @@ impl Fault {
             Self::MissingKey { .. } => "missing_key",
             Self::WrongType { .. } => "wrong_type",
             Self::Blank { .. } => "blank",
-            Self::NotAKey { .. } => "not_a_key",
+            Self::NotAKey { .. } | Self::KeyChecksum { .. } => "not_a_key",
             Self::NotANumber { .. } => "not_a_number",
             Self::NotASize { .. } => "not_a_size",
             Self::NotANamespace { .. } => "not_a_namespace",
@@ -127,6 +131,9 @@ impl Fault {
                 "write the public key; replace the seed if others saw it"
             }
             Self::NotAKey { .. } => "`cofferdam inspect FILE` prints the public keys of an actor or a provider",
+            Self::KeyChecksum { .. } => {
+                "copy the key again: `cofferdam inspect FILE` prints those of an actor, a provider or a seed file"
+            }
             Self::NotANumber { .. } => "correct the number",
             Self::NotASize { .. } => "write bytes, or a unit: 64KiB, 64MiB, 1GiB",
             Self::NotANamespace { .. } => "choose such a name; the default is \"default\"",

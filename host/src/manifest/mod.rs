@@ -10,14 +10,14 @@
 //! let text = "
 //! labels: {region: lab}
 //! host:
-//!   trust: [AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA]
+//!   trust: [AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLTYTEPDOJCT]
 //! actors:
 //!   - ./echo.wasm
 //! capabilities:
 //!   - image_ref: ./httpserver.par.gz
 //! links:
-//!   - actor: MAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
-//!     provider_id: VAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+//!   - actor: MC55H6NHSW63LK2XMMF54BVLQYRNETXE5POCIR3U5MKILGUCGAFMCRY2
+//!     provider_id: VB33BSG4GTDWDY37JIFX3SVZH3MLRTQ7NDW3BY3RPYM4YM5UYEL66NJY
 //!     contract_id: wasmcloud:httpserver
 //!     values: {PORT: ${ECHO_PORT:8080}}
 //! ";

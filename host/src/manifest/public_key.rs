@@ -1,4 +1,4 @@
-//! The shape of a public key: its length, its letters, its kind. The checksum is checked where keys are used.
+//! The shape of a public key (its length, its letters, its kind) and its checksum.
 
 use super::fault::{Fault, shown};
 
@@ -25,6 +25,9 @@ pub(super) fn check(text: &str, kind: KeyKind) -> Result<(), Fault> {
         () if text.chars().any(|c| !is_letter(c)) => "it has other characters than A to Z and 2 to 7".to_owned(),
         () if text.len() != LENGTH => format!("it has {} characters", text.len()),
         () if !text.starts_with(first) => format!("it begins with {}", &text[..1]),
+        () if cofferdam_claims::KeyKind::of(text).is_err() => {
+            return Err(Fault::KeyChecksum { found: shown(text), what });
+        }
         () => return Ok(()),
     };
     Err(Fault::NotAKey { found: shown(text), what, first, why })

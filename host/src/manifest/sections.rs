@@ -10,7 +10,7 @@ use super::public_key::{self, KeyKind};
 use super::{
     ActorEntry, ActorLimitsEntry, CapabilityEntry, HostManifest, HostSection, LinkEntry, ManifestError, quantity,
 };
-use crate::words::ProviderKey;
+use crate::words::{ProviderKey, is_namespace};
 
 const MANIFEST: Known =
     Known { keys: &["labels", "host", "actors", "capabilities", "links"], later: &[], may_grow: false };
@@ -27,7 +27,6 @@ const MEMORY_BYTES: (u64, u64) = (64 << 10, 4 << 30);
 const TABLE_ELEMENTS_MAX: u32 = 10_000_000;
 /// Each memory reserves 8 GiB of the 47 bits of address space.
 const INSTANCES_MAX: u32 = 16_000;
-const NAMESPACE_LENGTH_MAX: usize = 64;
 
 const IMAGE_REF: &str = "a path or a registry reference";
 
@@ -78,8 +77,7 @@ fn host(section: &Cursor<'_>, base_dir: &Path) -> Result<HostSection, ManifestEr
 
 fn namespace(cursor: &Cursor<'_>) -> Result<String, ManifestError> {
     let text = cursor.filled("a namespace")?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if text.len() > NAMESPACE_LENGTH_MAX || !text.chars().all(fits) {
+    if !is_namespace(text) {
         return Err(cursor.refuse(Fault::NotANamespace { found: shown(text) }));
     }
     Ok(text.to_owned())

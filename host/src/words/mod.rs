@@ -7,12 +7,14 @@ mod error;
 mod fault;
 mod invocation;
 mod limits;
+mod namespace;
 
 pub use entity::{LinkKey, ProviderKey, WasmCloudEntity};
 pub use error::{CallError, Denial, Trap};
 pub use fault::{Blame, Outcome};
 pub use invocation::{ActorCall, Callee, HostCall, Inbound, Invocation, Outbound};
 pub use limits::{ActorLimits, CallLimits};
+pub use namespace::{NAMESPACE_RULE, is_namespace};
 
 pub use cofferdam_channel::Deadline;
 

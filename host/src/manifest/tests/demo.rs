@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::HostManifest;
 use super::{ACTOR, ISSUER, PROVIDER};
 
-const ECHO: &str = "MBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+const ECHO: &str = "MAC3WH4Z46SWOKK6CQJE2YDCSNVH5SP6ZLVYOZDXTNEFBBHI3Q5SIP2V";
 
 fn environment(name: &str) -> Option<String> {
     let value = match name {

@@ -1,0 +1,19 @@
+//! The manifests in `docs/manifest.md`, which people copy.
+
+use std::path::Path;
+
+use super::super::{Format, HostManifest};
+
+#[test]
+fn the_manifests_in_the_docs_are_good() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/manifest.md");
+    let page = std::fs::read_to_string(path).expect("the page is there");
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty(), "the page shows no manifest");
+    for block in blocks {
+        let manifest = HostManifest::parse("docs/manifest.md", block, Format::Yaml, Path::new("/docs"), &|_| None);
+        let manifest = manifest.unwrap_or_else(|error| panic!("{error}\n{block}"));
+        let links = manifest.links.iter().map(|link| link.values["PORT"].as_str());
+        assert_eq!(links.collect::<Vec<_>>(), ["8080"], "{block}");
+    }
+}
