@@ -17,6 +17,8 @@ const RUN: &[&str] = &["run", "--socket", "host.sock", "--state-dir", "state", "
 const REQUEST: &str =
     r#"{"method":"GET","path":"/demo","queryString":"test=kthxbye","header":{},"body":{"$bytes":""}}"#;
 
+const OTHER_ACTOR: &str = "MAC3WH4Z46SWOKK6CQJE2YDCSNVH5SP6ZLVYOZDXTNEFBBHI3Q5SIP2V";
+
 /// A host in the background, which does not outlive the test.
 struct Running {
     child: Child,
@@ -134,6 +136,41 @@ fn a_second_host_is_told_of_the_first() {
     assert!(error["error"]["message"].as_str().unwrap().contains(&pid), "{error}");
     host.signal(Signal::SIGTERM);
     assert_eq!(host.end().0, Some(0));
+}
+
+/// Links may come before their sides, so this is a warning: but one that names the link.
+#[test]
+fn a_link_to_what_does_not_run_is_told() {
+    let mut session = session();
+    let inspected = session.run(&["inspect", "actor.nk", "-o", "json"]);
+    let actor: Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    let actor = actor["public_key"].as_str().unwrap();
+    let provider = "VB33BSG4GTDWDY37JIFX3SVZH3MLRTQ7NDW3BY3RPYM4YM5UYEL66NJY";
+    let link = |actor: &str| {
+        format!(
+            "  - {{actor: {actor}, provider_id: {provider}, contract_id: 'wasmcloud:httpserver', values: {{A: hunter2}}}}\n"
+        )
+    };
+    let text = format!("actors: [echo.wasm]\nlinks:\n{}{}", link(actor), link(OTHER_ACTOR));
+    session.file("manifest.yaml", text.as_bytes());
+    let host = Running::start(&session, &["-m", "manifest.yaml", "--log-format", "json"]);
+    host.signal(Signal::SIGTERM);
+    let (code, _, log) = host.end();
+    assert_eq!(code, Some(0), "{log}");
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let warned: Vec<(String, bool)> = lines
+        .map(|line| line["fields"].clone())
+        .filter(|fields| fields["message"].as_str().unwrap().starts_with("the manifest links what does not run"))
+        .map(|fields| {
+            assert_eq!((&fields["provider"], &fields["link"]), (&provider.into(), &"default".into()), "{fields}");
+            (
+                fields["actor"].as_str().unwrap().to_owned(),
+                fields["message"].as_str().unwrap().contains("no such actor"),
+            )
+        })
+        .collect();
+    assert_eq!(warned, [(OTHER_ACTOR.to_owned(), true), (actor.to_owned(), false)], "{log}");
+    assert!(!log.contains("hunter2"), "a link's value was logged");
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! Making what a manifest says true.
 
+use std::collections::BTreeSet;
+
+use super::state::Standing;
 use super::{Actor, Host, HostError, NativeCapability, Result};
-use crate::manifest::{HostManifest, Source};
+use crate::links::Link;
+use crate::manifest::{HostManifest, LinkEntry, Source};
+use crate::words::LinkKey;
 use cofferdam_claims::ProviderArchive;
 
 impl Host {
@@ -40,7 +45,34 @@ impl Host {
             let (provider, link_name) = (entry.provider_id.clone(), entry.link_name.clone());
             self.set_link(&entry.actor, &entry.contract_id, link_name, provider, values).await?;
         }
+        self.warn_of_loose_links(&manifest.links);
         Ok(())
+    }
+
+    /// A link may come before its sides, so it is no error that one is missing; it is a slip more often than not.
+    fn warn_of_loose_links(&self, links: &[LinkEntry]) {
+        let policy = self.inner.broker.policy();
+        let loose = {
+            let state = self.inner.state.lock();
+            let missing = |key: &LinkKey, link: &Link| match state.standing(policy, key, link) {
+                Standing::NoActor => Some("no such actor runs here"),
+                Standing::NoProvider => Some("no such provider runs here under this link name"),
+                Standing::BuiltIn | Standing::Denied(_) | Standing::OtherContract(_) | Standing::Bindable(_) => None,
+            };
+            let keys: BTreeSet<LinkKey> = links.iter().map(LinkEntry::key).collect();
+            let set = state.links.iter().filter(|(key, _)| keys.contains(key));
+            set.filter_map(|(key, link)| Some((key.clone(), link.provider.id.clone(), missing(key, link)?)))
+                .collect::<Vec<_>>()
+        };
+        for (LinkKey { actor, contract_id, link_name }, provider, missing) in loose {
+            tracing::warn!(
+                actor,
+                provider,
+                contract = contract_id,
+                link = link_name,
+                "the manifest links what does not run: {missing}; the link waits until it does"
+            );
+        }
     }
 }
 
