@@ -7,6 +7,8 @@ use bytes::Bytes;
 use cofferdam_provider::{Level, Request as CallRequest, monotonic_deadline};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
+use hyper::header::EXPECT;
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -43,8 +45,29 @@ async fn exchange(
     if request.method() == Method::CONNECT {
         return Err(Refusal::Connect);
     }
-    let (parts, body) = request.into_parts();
-    let head = Head::new(&parts);
+    let (parts, mut body) = request.into_parts();
+    let answer = answer(site, settings, &parts, &mut body).await;
+    // Who has not been told to go on has not sent anything.
+    let is_coming = !body.is_end_stream() && !parts.headers.contains_key(EXPECT);
+    if is_coming && answer.as_ref().is_err_and(Refusal::leaves_body) {
+        tokio::spawn(timeout(settings.body_timeout, discard(body)));
+    }
+    answer
+}
+
+/// Most clients read nothing before they have sent everything. Closing earlier would cost them the response: what they
+/// still send makes the kernel reset the connection.
+async fn discard(mut body: Incoming) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
+async fn answer(
+    site: &Site,
+    settings: &Settings,
+    parts: &Parts,
+    body: &mut Incoming,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let head = Head::new(parts);
     let room = head.body_room(site.host.payload_bytes_max()).ok_or(Refusal::HeadTooLong)?;
     let limit_bytes = room.min(settings.body_bytes_max);
     let body = timeout(settings.body_timeout, read(site, body, limit_bytes)).await;
@@ -84,7 +107,7 @@ struct Held {
     _place: Option<OwnedSemaphorePermit>,
 }
 
-async fn read(site: &Site, mut body: Incoming, limit_bytes: usize) -> Result<Held, Refusal> {
+async fn read(site: &Site, body: &mut Incoming, limit_bytes: usize) -> Result<Held, Refusal> {
     let too_long = || Refusal::BodyTooLong { limit_bytes };
     if body.size_hint().lower() > limit_bytes as u64 {
         return Err(too_long());

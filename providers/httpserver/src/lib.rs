@@ -27,7 +27,7 @@
 //! | 400 | no HTTP, or a body that breaks off |
 //! | 405 | `CONNECT` |
 //! | 408, closes | the body was late. A late head just closes the connection |
-//! | 413, closes | the body is too long |
+//! | 413, closes | the body is too long; what is still sent of it is discarded for `BODY_TIMEOUT_MS` at most |
 //! | 431, closes | more than 100 headers, or a head of more than 64 KiB, or more than the host takes |
 //! | 500 | the host or this provider is wrong |
 //! | 502 | the actor failed, trapped, is not allowed, or answered with something that is no response |

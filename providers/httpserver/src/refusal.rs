@@ -81,6 +81,11 @@ impl Refusal {
         response
     }
 
+    /// Whether the client may still be sending a body that nobody wants, and should get to read its response.
+    pub(crate) fn leaves_body(&self) -> bool {
+        matches!(self, Self::BodyTooLong { .. } | Self::HeadTooLong | Self::Crowded)
+    }
+
     /// Whether the connection can't go on: it drains, or the rest of a body is still on it.
     fn closes(&self) -> bool {
         !matches!(self, Self::CallFailed(_) | Self::BadAnswer(_) | Self::Connect)

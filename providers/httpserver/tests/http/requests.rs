@@ -1,6 +1,8 @@
 //! One request, one response: what the actor is told, what the client gets.
 
-use crate::support::{PAYLOAD_BYTES_MAX, get, server, status_of, talk};
+use std::io::{Read, Write};
+
+use crate::support::{PAYLOAD_BYTES_MAX, connect, get, server, status_of, talk};
 use cofferdam_testkit::abi::Level;
 
 #[test]
@@ -161,4 +163,25 @@ fn the_payload_limit_of_the_host_holds() {
     let first_refused =
         (PAYLOAD_BYTES_MAX - 200..PAYLOAD_BYTES_MAX).collect::<Vec<_>>().partition_point(|bytes| fits(*bytes));
     assert!((1..200).contains(&first_refused), "{first_refused}");
+}
+
+/// A client that sends everything before it reads gets its 413, and no reset; one that asks first is not told to go on.
+#[test]
+fn a_body_too_long_is_refused_in_words() {
+    let (_rig, address) = server(&[("BODY_BYTES_MAX", "1000")]);
+    let bytes = 8 * PAYLOAD_BYTES_MAX;
+    let body = vec![b'x'; bytes];
+    let lengths =
+        [format!("content-length: {bytes}\r\n\r\n"), format!("transfer-encoding: chunked\r\n\r\n{bytes:x}\r\n")];
+    for (length, end) in lengths.iter().zip(["", "\r\n0\r\n\r\n"]) {
+        let mut stream = connect(address);
+        stream.write_all(format!("POST /size HTTP/1.1\r\nhost: h\r\n{length}").as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        stream.write_all(end.as_bytes()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert_eq!(status_of(&response), 413, "{response}");
+    }
+    let asks = format!("POST /size HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\n{}", lengths[0]);
+    assert_eq!(status_of(&talk(address, asks.as_bytes())), 413);
 }
