@@ -35,7 +35,8 @@ Example:
   cofferdam run -m manifest.yaml &
   cofferdam ps
 
-Exit codes: 0 done, 1 failed, 2 usage or bad file, 3 refused, 4 no host, 5 too late, 70 our bug.";
+Exit codes: 0 done, 1 failed, 2 usage or bad file, 3 refused, 4 no host, 5 too late, 70 our bug.
+Output that cannot be written is a failure (1); a reader that closes its pipe, such as head, is none.";
 
 /// The output format of a command line that could not be read, so that its error has the shape that was asked for.
 pub(crate) fn format_wanted(args: impl IntoIterator<Item = OsString>) -> OutputFormat {

@@ -4,6 +4,7 @@
 //! The hook only reports, because the host catches panics of its callees and goes on; the exit code comes from
 //! [`guard`], when one reaches `main`.
 
+use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::process::ExitCode;
 
@@ -11,7 +12,10 @@ use crate::failure::Exit;
 
 /// Makes every panic of the process report itself on stderr in one line.
 pub(crate) fn install_hook() {
-    panic::set_hook(Box::new(|info| eprintln!("{}", report(info.location()))));
+    panic::set_hook(Box::new(|info| {
+        // Not `eprintln!`, which panics itself where stderr takes nothing.
+        let _ = writeln!(io::stderr(), "{}", report(info.location()));
+    }));
 }
 
 /// Runs the command; a panic that gets here ends the process with the code for our bugs.

@@ -16,7 +16,8 @@ pub(crate) const NAMESPACE: &str = "default";
 /// Which host is meant.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectArgs {
-    /// The host's socket [env: COFFERDAM_SOCKET] [default: by namespace, where `cofferdam run` puts it]
+    /// The host's socket [env: COFFERDAM_SOCKET] [default: NAMESPACE.sock in /run/cofferdam for root, else in
+    /// $XDG_RUNTIME_DIR/cofferdam; where that is not set, in $XDG_STATE_HOME/cofferdam or ~/.local/state/cofferdam]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// The host's namespace [env: COFFERDAM_NAMESPACE] [default: default]

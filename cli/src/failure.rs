@@ -1,9 +1,10 @@
 //! Why a command did not do what was asked: one error for programs, and the exit code that goes with it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use cofferdam_claims::{Check, ClaimsError, Fault, KeyError};
+use cofferdam_claims::{Check, ClaimsError, Fault, KeyError, unwritable};
 use cofferdam_host::HostError;
 use cofferdam_host::control::paths::PathError;
 use cofferdam_host::control::{ClientError, ErrorReport};
@@ -13,6 +14,7 @@ use cofferdam_host::words::{Blame, Outcome};
 /// The exit codes. They never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
+    /// Also when the result could not be written to standard output. A pipe that its reader closed is no failure.
     Failed = 1,
     /// The command line or a file is wrong.
     Usage = 2,
@@ -58,14 +60,31 @@ impl Failure {
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         let message = format!("{}: cannot be read: {error}", path.display());
-        Self::new(Exit::Usage, "file_unreadable", message, "check the path and its permissions")
+        let next = match error.kind() {
+            ErrorKind::IsADirectory => "give a file, not a directory",
+            _ => "check the path and its permissions",
+        };
+        Self::new(Exit::Usage, "file_unreadable", message, next)
+    }
+
+    /// A result that could not be written to standard output: what was asked for was done, and nobody was told.
+    pub(crate) fn unprintable(error: &std::io::Error) -> Self {
+        let message = format!("the result cannot be written to standard output: {error}");
+        let next = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "free some space where standard output goes, or send it to another place"
+            }
+            _ => "send standard output to another place",
+        };
+        let mut failure = Self::new(Exit::Failed, "output_unwritable", message, next);
+        failure.report.outcome = Outcome::Unknown;
+        failure
     }
 
     /// A file that cannot be written.
     pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Self {
         let message = format!("{}: cannot be written: {error}", path.display());
-        let next = "check that the directory exists, is writable and has room";
-        Self::new(Exit::Failed, "file_unwritable", message, next)
+        Self::new(Exit::Failed, "file_unwritable", message, unwritable(error))
     }
 }
 
@@ -91,13 +110,20 @@ impl From<KeyError> for Failure {
             None => error.to_string(),
         };
         let (exit, next) = match &error {
-            KeyError::File { act: "write", source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            KeyError::File { act: "write", source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 (Exit::Failed, "choose another file: a seed is never overwritten")
             }
-            KeyError::File { act: "write", .. } => (Exit::Failed, "check that the directory exists and is writable"),
+            KeyError::File { act: "write", source, .. } => (Exit::Failed, unwritable(source)),
+            KeyError::File { source, .. } if source.kind() == ErrorKind::IsADirectory => {
+                (Exit::Usage, "give a file, not a directory")
+            }
             KeyError::File { .. } => (Exit::Usage, "check the path and its permissions"),
             KeyError::UnknownKind { .. } => (Exit::Usage, "name one of these kinds"),
             KeyError::NotAKey { .. } => (Exit::Usage, "give a public key of 56 characters"),
+            KeyError::Checksum { .. } => (
+                Exit::Usage,
+                "copy the key again, a letter of it is wrong; `cofferdam inspect FILE` prints a file's keys",
+            ),
             KeyError::WrongKind { .. } => (Exit::Usage, "give a key of that kind; `cofferdam keys gen` makes one"),
             KeyError::NotASeed { .. } | KeyError::NoSeed { .. } => {
                 (Exit::Usage, "give a file made by `cofferdam keys gen --out`")

@@ -1,8 +1,7 @@
 //! What commands read and write: bounded, and written in one step.
 
 use std::fs::File;
-use std::io::{self, Read, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,17 +23,7 @@ pub(crate) fn read_stdin(bytes_max: u64) -> Result<Vec<u8>, Failure> {
 
 /// Puts a file in place in one step: readers see the old one or the new one.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> io::Result<()> {
-        let mode = std::fs::Permissions::from_mode(0o644);
-        let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    // By its kind only: the library adds the name of the temporary file, which means nothing to anybody.
-    write().map_err(|error| Failure::unwritable(path, &error.kind().into()))
+    cofferdam_claims::replace_file(path, bytes).map_err(|error| Failure::unwritable(path, &error))
 }
 
 /// A duration such as `30d`, `12h` or `1500ms`, for clap.
@@ -57,6 +46,15 @@ pub(crate) fn library(text: &str) -> Result<(String, PathBuf), String> {
             path => Ok((target.to_owned(), PathBuf::from(path))),
         },
         _ => Ok((native(), PathBuf::from(text))),
+    }
+}
+
+/// A contract's name, which says whose it is; for clap.
+pub(crate) fn contract(text: &str) -> Result<String, String> {
+    let named = text.split_once(':').is_some_and(|(whose, what)| !whose.trim().is_empty() && !what.trim().is_empty());
+    match named {
+        true => Ok(text.to_owned()),
+        false => Err("a contract is VENDOR:NAME, as in wasmcloud:keyvalue".to_owned()),
     }
 }
 
@@ -87,6 +85,16 @@ mod tests {
         for (text, expected) in cases {
             let expected = expected.map(|(target, path)| (target.to_owned(), PathBuf::from(path)));
             assert_eq!(library(text).map_err(drop), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_contract_says_whose_it_is() {
+        for good in ["wasmcloud:keyvalue", "wasmcloud:builtin:extras"] {
+            assert_eq!(contract(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "keyvalue", ":keyvalue", "wasmcloud:", "wasmcloud: "] {
+            assert!(contract(bad).expect_err(bad).ends_with("as in wasmcloud:keyvalue"));
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Results go to stdout, everything else to stderr. No output ever holds a seed (but the one that `keys gen` was asked to
 //! print), a link's value or a payload that was not asked for. The exit code says what became of it: 0 done, 1 failed,
-//! 2 usage or bad file, 3 refused, 4 no host, 5 too late, 70 our bug.
+//! 2 usage or bad file, 3 refused, 4 no host, 5 too late, 70 our bug. A result that cannot be written to stdout is a
+//! failure; a pipe that its reader has closed is not.
 //!
 //! Start reading at `args.rs`; each command is a module of `commands`.
 
@@ -18,6 +19,7 @@ mod message;
 mod output;
 mod table;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -61,9 +63,10 @@ fn failed(output: &Output, failure: &Failure) -> ExitCode {
 /// Help and version are no errors; a wrong usage is told by clap, or in one line for programs.
 fn unparsed(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // A closed pipe has seen enough.
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        return match output::written(error.print().and_then(|()| std::io::stdout().flush())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failed(&Output::new(args::format_wanted(std::env::args_os())), &failure),
+        };
     }
     let format = args::format_wanted(std::env::args_os());
     if format == OutputFormat::Text {

@@ -52,20 +52,22 @@ impl Output {
     }
 
     /// The result: `value` for programs, or what `text` makes for people.
-    pub(crate) fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
+    #[must_use = "a result that nobody got is a failure"]
+    pub(crate) fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.format {
             OutputFormat::Json => {
                 let json = serde_json::to_string(value).expect("results have string keys and plain values");
-                self.bytes(format!("{json}\n").as_bytes());
+                self.bytes(format!("{json}\n").as_bytes())
             }
             OutputFormat::Text => self.bytes(text().as_bytes()),
         }
     }
 
-    /// Bytes as they are. Whoever closed the pipe has seen enough.
-    pub(crate) fn bytes(&self, bytes: &[u8]) {
+    /// Bytes as they are.
+    #[must_use = "a result that nobody got is a failure"]
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
-        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
     }
 
     /// A remark for people, beside the result.
@@ -106,6 +108,15 @@ impl Style {
             Self::Plain => "",
         };
         if styled && !code.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// What became of a write to stdout. Whoever closed the pipe has seen enough, so that is no failure: `ps | head -1`
+/// succeeds, also where the shell looks at every part of a pipeline.
+pub(crate) fn written(outcome: io::Result<()>) -> Result<(), Failure> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unprintable(&error)),
+        _ => Ok(()),
     }
 }
 

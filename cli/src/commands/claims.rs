@@ -43,7 +43,7 @@ struct SignArgs {
     #[arg(long)]
     name: String,
     /// A contract that the actor may call, such as wasmcloud:keyvalue; repeat it for more
-    #[arg(long = "cap", value_name = "CONTRACT")]
+    #[arg(long = "cap", value_name = "CONTRACT", value_parser = inputs::contract)]
     caps: Vec<String>,
     /// The revision; a live update needs a greater one
     #[arg(long, value_name = "NUMBER")]
@@ -117,24 +117,21 @@ fn sign(args: SignArgs, output: &Output) -> Result<(), Failure> {
         let mut sheet = Sheet::default();
         sheet.row("signed", &file).row("actor", &subject).row("issuer", &issuer);
         sheet.render(output)
-    });
-    Ok(())
+    })
 }
 
 fn inspect(args: &ModuleArgs, output: &Output) -> Result<(), Failure> {
     let wasm = read_module(&args.file)?;
     let file = shown(&args.file);
     let inspection = inspect_actor(&file, &wasm, &args.trust.trust()?, SystemTime::now())?;
-    report(&actor(&file, &inspection), output);
-    Ok(())
+    report(&actor(&file, &inspection), output)
 }
 
 fn verify(args: &ModuleArgs, output: &Output) -> Result<(), Failure> {
     let wasm = read_module(&args.file)?;
     let (file, trust) = (shown(&args.file), args.trust.trust()?);
     let verified = verify_actor(&file, &wasm, &trust, SystemTime::now())?;
-    super::inspect::verified(&file, verified.subject(), verified.issuer(), &trust, output);
-    Ok(())
+    super::inspect::verified(&file, verified.subject(), verified.issuer(), &trust, output)
 }
 
 fn shown(path: &Path) -> String {

@@ -62,13 +62,12 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 pub(crate) fn execute(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
     let found = look(&args.file, args)?;
-    report(&found, output);
-    Ok(())
+    report(&found, output)
 }
 
 /// Prints what was found.
-pub(crate) fn report(found: &Found, output: &Output) {
-    output.result(&found.json, || found.sheet.render(output));
+pub(crate) fn report(found: &Found, output: &Output) -> Result<(), Failure> {
+    output.result(&found.json, || found.sheet.render(output))
 }
 
 fn look(path: &Path, args: &InspectArgs) -> Result<Found, Failure> {
@@ -112,6 +111,7 @@ fn looks(path: &Path) -> Result<Looks, Failure> {
     let mut head = Vec::new();
     File::open(path).map_err(unreadable)?.take(HEAD_BYTES).read_to_end(&mut head).map_err(unreadable)?;
     Ok(match head.as_slice() {
+        [] => return Err(unknown(&path.display().to_string(), "it is empty")),
         [0, b'a', b's', b'm', ..] => Looks::Module,
         [0x1f, 0x8b, ..] => Looks::Archive,
         [0x7f, b'E', b'L', b'F', ..] => Looks::Library,

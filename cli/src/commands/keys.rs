@@ -56,8 +56,8 @@ pub(crate) fn execute(args: KeysArgs, output: &Output) -> Result<(), Failure> {
     if let Some(path) = args.out {
         save_seed(&pair, &path)?;
         let file = Some(path.display().to_string());
-        output.result(&Made { kind, public_key: &public_key, seed: None, file }, || format!("{public_key}\n"));
-        return Ok(());
+        let made = Made { kind, public_key: &public_key, seed: None, file };
+        return output.result(&made, || format!("{public_key}\n"));
     }
     let seed = pair.seed().map_err(|_| {
         Failure::new(Exit::Bug, "internal", "a new key pair has no seed", "report this as a bug of cofferdam")
@@ -69,6 +69,5 @@ pub(crate) fn execute(args: KeysArgs, output: &Output) -> Result<(), Failure> {
         let mut sheet = Sheet::default();
         sheet.row("public key", &public_key).row("seed", &seed);
         sheet.render(output)
-    });
-    Ok(())
+    })
 }

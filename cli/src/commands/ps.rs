@@ -26,8 +26,7 @@ Example:
 
 pub(crate) fn execute(args: &PsArgs, output: &Output) -> Result<(), Failure> {
     let report = args.connect.ask(async |mut client| Ok(client.ps().await?))?;
-    output.result(&report, || text(&report, output));
-    Ok(())
+    output.result(&report, || text(&report, output))
 }
 
 fn text(report: &PsReport, output: &Output) -> String {

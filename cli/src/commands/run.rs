@@ -34,11 +34,11 @@ pub(crate) struct RunArgs {
     #[arg(long, visible_alias = "nsprefix", value_name = "NAME")]
     namespace: Option<String>,
     /// The operator's socket [env: COFFERDAM_SOCKET] [default: NAMESPACE.sock in /run/cofferdam for root, else in
-    /// $XDG_RUNTIME_DIR/cofferdam]
+    /// $XDG_RUNTIME_DIR/cofferdam; where that is not set, in $XDG_STATE_HOME/cofferdam or ~/.local/state/cofferdam]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// What the host keeps [env: COFFERDAM_STATE_DIR] [default: NAMESPACE in /var/lib/cofferdam for root, else in
-    /// $XDG_STATE_HOME/cofferdam]
+    /// $XDG_STATE_HOME/cofferdam; where that is not set, in ~/.local/state/cofferdam]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// An account (A…) whose actors and providers are accepted; repeat it for more [env: COFFERDAM_TRUST, with commas]
@@ -115,7 +115,7 @@ async fn serve(plan: &Plan, manifest: HostManifest, output: &Output) -> Result<(
             tracing::info!("a signal came before everything was up");
             return drain(&host, &mut signals).await;
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     };
     if outcome.is_ok() {
         tokio::select! {
@@ -124,7 +124,7 @@ async fn serve(plan: &Plan, manifest: HostManifest, output: &Output) -> Result<(
         }
     }
     drain(&host, &mut signals).await?;
-    outcome.map_err(Failure::from)
+    outcome
 }
 
 async fn start(host: &Host, manifest: HostManifest) -> Result<(), HostError> {
@@ -132,7 +132,7 @@ async fn start(host: &Host, manifest: HostManifest) -> Result<(), HostError> {
     host.apply_manifest(manifest).await
 }
 
-async fn announce(host: &Host, plan: &Plan, output: &Output) -> Result<(), HostError> {
+async fn announce(host: &Host, plan: &Plan, output: &Output) -> Result<(), Failure> {
     let ready = Ready {
         ready: true,
         pid: std::process::id(),
@@ -148,8 +148,7 @@ async fn announce(host: &Host, plan: &Plan, output: &Output) -> Result<(), HostE
         let Ready { namespace, actors, providers, links, socket, .. } = &ready;
         let (actors, providers) = (counted(*actors, "actor"), counted(*providers, "provider"));
         format!("ready: namespace {namespace}, {actors}, {providers}, {}; socket {socket}\n", counted(*links, "link"))
-    });
-    Ok(())
+    })
 }
 
 /// Ends well, or at once when a second signal comes.

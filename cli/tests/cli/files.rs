@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::sample::{AARCH64, Sample, X86_64};
 use crate::session::{ISSUER, Session};
 
 const SIGN: &[&str] = &[
@@ -105,8 +106,16 @@ fn steady(transcript: &str) -> String {
 #[test]
 fn a_command_that_cannot_be_carried_out_says_why() {
     let mut session = Session::new();
-    session.file("a.so", b"for one");
-    session.file("b.so", b"for the other");
+    session.file("a.so", &Sample::of(X86_64).bytes());
+    session.file("b.so", &Sample::of(AARCH64).bytes());
+    session.file("c.so", &Sample { symbol: "nothing", ..Sample::of(X86_64) }.bytes());
+    session.file("text.so", b"no library");
+    session.file("empty", b"");
+    let create_with = |at: usize, value: &'static str| {
+        let mut args = with(CREATE, &["--out", "out.par"]);
+        args[at] = value;
+        args
+    };
     let sign_with = |at: usize, value: &'static str| {
         let mut args = with(SIGN, &["--out", "out.wasm"]);
         args[at] = value;
@@ -123,6 +132,23 @@ fn a_command_that_cannot_be_carried_out_says_why() {
         with(CREATE, &["--lib", "x86_64-linux=a.so", "--out", "twice.par"]),
         with(CREATE, &["--lib", "nonsense=a.so", "--out", "target.par"]),
         with(CREATE, &["--lib", "riscv64-linux=c.so", "--out", "missing.par"]),
+        create_with(19, "x86_64-linux=missing.so"),
+        create_with(19, "x86_64-linux=text.so"),
+        create_with(19, "x86_64-linux=b.so"),
+        create_with(19, "x86_64-linux=c.so"),
+        create_with(19, "x86_64-linux=."),
+        create_with(7, "keyvalue"),
+        with(SIGN, &["--cap", "keyvalue", "--out", "out.wasm"]),
+        with(SIGN, &["--out", "/dev/full"]),
+        with(CREATE, &["--out", "/dev/full"]),
+        with(SIGN, &["--out", "."]),
+        sign_with(2, "."),
+        sign_with(2, "empty"),
+        sign_with(4, "."),
+        vec!["claims", "verify", "plain.wasm", "--trust", "AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLTYTEPDOJCU"],
+        vec!["par", "verify", "empty"],
+        vec!["par", "verify", "."],
+        vec!["inspect", "."],
         vec!["keys", "gen", "actor", "--out", "issuer.nk"],
         vec!["claims", "verify", "plain.wasm", "--trust", "SAAI4AG2IXBUG3JCGPJE2MK7IYPN3Q5KL7YALGTGJCJCB3DOEEIONKMA6I"],
     ];
@@ -135,8 +161,8 @@ fn a_command_that_cannot_be_carried_out_says_why() {
 #[test]
 fn archives_are_made_inspected_and_verified() {
     let mut session = Session::new();
-    session.file("a.so", b"for one");
-    session.file("b.so", b"for the other");
+    session.file("a.so", &Sample::of(X86_64).bytes());
+    session.file("b.so", &Sample::of(AARCH64).bytes());
     session.run(&with(CREATE, &["--out", "kv.par"]));
     session.run(&with(CREATE, &["--out", "kv.par.gz", "-o", "json"]));
     for file in ["kv.par", "kv.par.gz"] {
@@ -148,6 +174,9 @@ fn archives_are_made_inspected_and_verified() {
     let bytes = std::fs::read(session.path("kv.par")).unwrap();
     session.file("cut.par", &bytes[..700]);
     session.run(&["par", "verify", "cut.par"]);
+    let bytes = std::fs::read(session.path("kv.par.gz")).unwrap();
+    session.file("cut.par.gz", &bytes[..300]);
+    session.run(&["par", "verify", "cut.par.gz"]);
     session.run(&["par", "inspect", "plain.wasm"]);
     insta::assert_snapshot!(session.transcript());
 }

@@ -6,4 +6,6 @@ mod files;
 mod help;
 mod hosting;
 mod running;
+#[path = "../../../library/tests/library/sample.rs"]
+mod sample;
 mod session;

@@ -30,6 +30,7 @@ impl Operations for Puppet {
             actors: vec![ActorReport {
                 id: "MECHO".into(),
                 name: "Echo \u{1b}[2J".into(),
+                call_alias: Some("echo".into()),
                 metered: true,
                 ..Default::default()
             }],
@@ -114,6 +115,53 @@ fn calls_go_out_as_messagepack_and_come_back_as_json() {
         for (operation, code) in [("denied", 3), ("late", 5), ("unknown", 1), ("bug", 70)] {
             assert_eq!(call(&[operation], b"").status.code(), Some(code), "{operation}");
             assert_eq!(call(&[operation, "-o", "json"], b"").status.code(), Some(code), "{operation}");
+        }
+    });
+    insta::assert_snapshot!(transcript);
+}
+
+#[test]
+fn who_is_called_is_told() {
+    let transcript = with_host(|session| {
+        let cases = [
+            ("echo", "denied", 3),
+            ("echo", "late", 5),
+            ("nobody", "unknown", 1),
+            ("VB33BSG4GTDWDY37JIFX3SVZH3MLRTQ7NDW3BY3RPYM4YM5UYEL66NJY", "echo", 2),
+            ("AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLTYTEPDOJCT", "echo", 2),
+            ("MC55H6NHSW63LK2XMMF54BVLQYRNETXE5POCIR3U5MKILGUCGAFMCRY3", "echo", 2),
+            ("MC55H6NHSW63LK2XMMF54BVLQYRNETXE5POCIR3U5MKILGUCGAFMCRY2", "echo", 0),
+        ];
+        for (actor, operation, code) in cases {
+            let output = session.run(&["call", actor, operation, "--socket", "host.sock"]);
+            assert_eq!(output.status.code(), Some(code), "{actor}");
+        }
+    });
+    insta::assert_snapshot!(transcript);
+}
+
+/// A result that nobody got is a failure; a reader that has gone away is none.
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    let commands: [&[&str]; 9] = [
+        &["ps", "--socket", "host.sock"],
+        &["ps", "--socket", "host.sock", "-o", "json"],
+        &["call", "MECHO", "echo", "7", "--socket", "host.sock"],
+        &["call", "MECHO", "echo", "7", "--raw", "--socket", "host.sock"],
+        &["keys", "gen", "actor"],
+        &["inspect", "plain.wasm"],
+        &["inspect", "issuer.nk", "-o", "json"],
+        &["--help"],
+        &["--version"],
+    ];
+    let transcript = with_host(|session| {
+        for args in commands {
+            let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+            assert_eq!(session.run_into(args, full).status.code(), Some(1), "{args:?}");
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let output = session.run_into(args, writer);
+            assert_eq!(output.status.code(), Some(0), "{args:?}");
         }
     });
     insta::assert_snapshot!(transcript);

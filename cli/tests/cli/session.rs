@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -64,11 +64,21 @@ impl Session {
         self.run_with(args, b"")
     }
 
+    /// The same with another standard output.
+    pub(crate) fn run_into(&mut self, args: &[&str], stdout: impl Into<Stdio>) -> Output {
+        let child = self.command(args).stdout(stdout).spawn().expect("it was built");
+        self.keep(args, child)
+    }
+
     /// The same with something on standard input.
     pub(crate) fn run_with(&mut self, args: &[&str], stdin: &[u8]) -> Output {
         let mut child = self.command(args).spawn().expect("it was built");
         // A program that reads no input may be gone already.
         let _ = child.stdin.take().unwrap().write_all(stdin);
+        self.keep(args, child)
+    }
+
+    fn keep(&mut self, args: &[&str], child: Child) -> Output {
         let output = child.wait_with_output().unwrap();
         let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (stdout, stderr) = (shown(&output.stdout), shown(&output.stderr));

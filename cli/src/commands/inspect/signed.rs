@@ -8,6 +8,7 @@ use cofferdam_claims::{
 use serde_json::{Map, Value, json};
 
 use super::Found;
+use crate::failure::Failure;
 use crate::output::{Output, Style};
 use crate::table::{Cell, Sheet};
 
@@ -73,7 +74,7 @@ pub(super) fn unsigned(file: &str, hash: String) -> Found {
 }
 
 /// The result of `verify`, and a remark when nobody was trusted by name.
-pub(crate) fn verified(file: &str, subject: &str, issuer: &str, trust: &Trust, output: &Output) {
+pub(crate) fn verified(file: &str, subject: &str, issuer: &str, trust: &Trust, output: &Output) -> Result<(), Failure> {
     let any = *trust == Trust::Any;
     let json = json!({"file": file, "valid": true, "subject": subject, "issuer": issuer, "any_issuer": any});
     output.result(&json, || {
@@ -81,10 +82,11 @@ pub(crate) fn verified(file: &str, subject: &str, issuer: &str, trust: &Trust, o
         sheet.row("file", file).row("subject", subject).row("issuer", issuer);
         sheet.cell("verdict", Cell::styled("valid", Style::Good));
         sheet.render(output)
-    });
+    })?;
     if any {
         output.note("note: any issuer was accepted; --trust ACCOUNT names those that you trust");
     }
+    Ok(())
 }
 
 /// A time in claims, for people.
