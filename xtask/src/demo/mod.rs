@@ -125,6 +125,8 @@ Three things to try, in another terminal:
   3. Kill the key-value provider, and count on: it is started again, and the number goes on.
        kill -9 {keyvalue}
        curl {url}
+     The first curl right after the kill may get a 502, because the provider is only just being started again. Before
+     you kill it once more, take its new PID from `ps`.
 
 Ctrl-C ends the demo."
         ))
