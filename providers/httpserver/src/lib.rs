@@ -14,10 +14,10 @@
 //! | `BODY_BYTES_MAX` | the longest body; the host's payload limit bounds it too | the payload limit |
 //!
 //! The reference listened on every interface; here that takes `BIND: 0.0.0.0:8080`. A link that is bound again on the same
-//! address keeps its listener; on another one, the new listener opens before the old one closes. When a link goes, requests
-//! under way have 30 s to end. Time-outs are in
-//! milliseconds, up to 600000. What the reference knew and this does not (`WORKERS`, `CORS_…`, a list in `BIND`) is ignored with a
-//! warning in the log or, for the list, refused.
+//! address keeps its listener; on another one, the new listener opens before the old one closes, unless one of them is for
+//! every interface and the port is the same. When a link goes, requests under way have 30 s to end. Time-outs are in
+//! milliseconds, up to 600000. What the reference knew and this does not (`WORKERS`, `CORS_…`, a list in `BIND`) is
+//! ignored with a warning in the log or, for the list, refused.
 //!
 //! # What a client gets
 //!
@@ -66,12 +66,14 @@ use tokio::time::timeout;
 
 use crate::event_loop::EventLoop;
 use crate::settings::Settings;
-use crate::site::{Phase, Rooms, Site, clash};
+use crate::site::{Phase, Rooms, Site, clash, overlap};
 
 /// What all bodies of requests that are being read or answered may take together.
 const REQUESTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What all bodies of responses that clients have not taken yet may take together.
 const RESPONSES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What an address comes from. Hosts clip the values themselves out of a provider's words.
+const ADDRESS_VALUES: &str = "by the link's values PORT and BIND";
 /// How long the end of a listener may take; it is a few microseconds unless the event loop is stuck.
 const LISTENER_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -130,16 +132,21 @@ impl Provider for HttpServer {
         }
         if let Some(other) = links.sites.values().find(|bound| clash(bound.site.settings().address, address)) {
             let actor = &other.site.actor;
-            return Err(Failure::new(format!("{address} is taken by the link of {actor}; give this one another port")));
+            let other = format!("the link of {actor} has it; give this one another PORT");
+            return Err(Failure::new(format!("{address} ({ADDRESS_VALUES}) is taken: {other}")));
         }
-        let socket = self.host.listen(&address.to_string())?;
-        self.host.log(Level::INFO, &format!("serving {} on {}", link.actor(), socket.local_addr()?));
-        let site = Site::new(self.host, self.calls.clone(), self.rooms.clone(), link.actor(), settings);
-        let site = Arc::new(site);
-        let listener = site.open(socket, self.event_loop.handle())?;
-        let earlier = links.sites.insert(link.actor().to_owned(), Bound { site, listener });
+        let before = links.sites.get(link.actor()).map(|bound| bound.site.settings());
+        let in_the_way = before.filter(|before| overlap(before.address, address));
+        if in_the_way.is_some() {
+            links.sites.remove(link.actor()).into_iter().for_each(|bound| self.close(bound));
+        }
+        let served = self.serve(&mut links, link.actor(), settings);
+        if let (Err(_), Some(before)) = (&served, in_the_way) {
+            // The link is refused either way; what it had goes on if that is still to be had.
+            let _ = self.serve(&mut links, link.actor(), Settings::clone(&before));
+        }
         drop(links);
-        earlier.into_iter().for_each(|bound| self.close(bound));
+        served?.into_iter().for_each(|bound| self.close(bound));
         Ok(())
     }
 
@@ -182,6 +189,20 @@ impl Provider for HttpServer {
 impl HttpServer {
     fn lock(&self) -> MutexGuard<'_, Links> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a listener for an actor. Returns what it had before, which is to be closed.
+    fn serve(&self, links: &mut Links, actor: &str, settings: Settings) -> Result<Option<Bound>, Failure> {
+        let address = settings.address;
+        // The host shows no values of links, so the words name those that are meant.
+        let socket = self.host.listen(&address.to_string()).map_err(|error| {
+            let next = "end what listens there, or give the link another PORT";
+            Failure::new(format!("{address} ({ADDRESS_VALUES}) cannot be served: {error}; {next}"))
+        })?;
+        self.host.log(Level::INFO, &format!("serving {actor} on {}", socket.local_addr()?));
+        let site = Arc::new(Site::new(self.host, self.calls.clone(), self.rooms.clone(), actor, settings));
+        let listener = site.open(socket, self.event_loop.handle())?;
+        Ok(links.sites.insert(actor.to_owned(), Bound { site, listener }))
     }
 
     /// Ends a site; the address is free when this returns, requests under way go on.

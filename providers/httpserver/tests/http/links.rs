@@ -36,6 +36,23 @@ fn binding_again_keeps_or_moves_the_listener() {
     rig.bind("MOTHER", &[("BIND", &moved.to_string())]).unwrap();
 }
 
+/// From loopback to every interface and back, on one port. When that is refused, what was there goes on.
+#[test]
+fn a_link_moves_between_one_interface_and_all() {
+    let (rig, _) = server(&[]);
+    rig.unbind(ACTOR).unwrap();
+    let address = free_address();
+    let everywhere = SocketAddr::from(([0; 4], address.port())).to_string();
+    for bind in [&address.to_string(), &everywhere, &address.to_string()] {
+        rig.bind(ACTOR, &[("BIND", bind)]).unwrap();
+        assert_eq!(status_of(&talk(address, &get("/status/200"))), 200, "{bind}");
+    }
+    let _in_the_way = TcpListener::bind(("127.0.0.2", address.port())).unwrap();
+    let refused = rig.bind(ACTOR, &[("BIND", &everywhere)]).unwrap_err();
+    assert!(refused.words.contains("cannot be served: "), "{refused}");
+    assert_eq!(status_of(&talk(address, &get("/status/200"))), 200);
+}
+
 #[test]
 fn two_links_do_not_share_an_address() {
     let (rig, _) = server(&[]);
@@ -43,11 +60,14 @@ fn two_links_do_not_share_an_address() {
     let port = address.port().to_string();
     rig.bind("MA", &[("PORT", &port)]).unwrap();
     let refused = rig.bind("MB", &[("BIND", &address.to_string())]).unwrap_err();
-    assert_eq!(refused.words, format!("{address} is taken by the link of MA; give this one another port"));
+    let values = "by the link's values PORT and BIND";
+    let expected = format!("{address} ({values}) is taken: the link of MA has it; give this one another PORT");
+    assert_eq!(refused.words, expected);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let holder = TcpListener::bind(taken).unwrap();
     let refused = rig.bind("MB", &[("PORT", &taken.port().to_string())]).unwrap_err();
-    assert!(refused.words.starts_with(&format!("listening on {taken}: ")), "{refused}");
+    assert!(refused.words.starts_with(&format!("{taken} ({values}) cannot be served: ")), "{refused}");
+    assert!(refused.words.ends_with("; end what listens there, or give the link another PORT"), "{refused}");
     drop(holder);
     rig.unbind("MA").unwrap();
     rig.bind("MB", &[("PORT", &port)]).unwrap();
