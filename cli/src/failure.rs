@@ -119,7 +119,10 @@ impl From<KeyError> for Failure {
             }
             KeyError::File { .. } => (Exit::Usage, "check the path and its permissions"),
             KeyError::UnknownKind { .. } => (Exit::Usage, "name one of these kinds"),
-            KeyError::NotAKey { .. } => (Exit::Usage, "give a public key of 56 characters"),
+            KeyError::NotAKey { .. } => (
+                Exit::Usage,
+                "give a public key of 56 characters; `cofferdam inspect FILE` prints the one of a seed file",
+            ),
             KeyError::Checksum { .. } => (
                 Exit::Usage,
                 "copy the key again, a letter of it is wrong; `cofferdam inspect FILE` prints a file's keys",

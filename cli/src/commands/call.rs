@@ -15,6 +15,8 @@ use crate::output::{Output, OutputFormat};
 
 /// The largest argument that is read; the host's own limit may be lower.
 const ARGUMENT_BYTES_MAX: u64 = 16 << 20;
+/// Stands for it in errors.
+const STDIN: &str = "standard input";
 /// Characters of a public key.
 const KEY_CHARS: usize = 56;
 
@@ -111,12 +113,16 @@ fn who_is(name: &str, ps: &PsReport) -> Option<String> {
 fn payload(args: &CallArgs) -> Result<Vec<u8>, Failure> {
     let Some(argument) = &args.argument else { return Ok(Vec::new()) };
     let (origin, bytes) = match (argument.as_str(), argument.strip_prefix('@')) {
-        ("-", _) => ("standard input".to_owned(), inputs::read_stdin(ARGUMENT_BYTES_MAX)?),
+        ("-", _) => (STDIN.to_owned(), inputs::read_stdin(ARGUMENT_BYTES_MAX)?),
         (_, Some(path)) => (path.to_owned(), inputs::read_file(&PathBuf::from(path), ARGUMENT_BYTES_MAX)?),
         (text, None) => ("the argument".to_owned(), text.as_bytes().to_vec()),
     };
     if args.raw {
         return Ok(bytes);
+    }
+    if bytes.trim_ascii().is_empty() {
+        let next = "give one JSON value there, or leave the argument out for an empty payload";
+        return Err(Failure::new(Exit::Usage, "argument", format!("{origin} is empty, which is no JSON"), next));
     }
     message::pack(&bytes).map_err(|Unpackable(why)| {
         let message = format!("{origin} cannot be sent as MessagePack: {why}");
@@ -125,8 +131,11 @@ fn payload(args: &CallArgs) -> Result<Vec<u8>, Failure> {
 }
 
 fn next_for(origin: &str) -> String {
-    let is_file = Path::new(origin).is_file();
-    let place = if is_file { "in the file" } else { "in single quotes" };
+    let place = match origin {
+        STDIN => "there",
+        path if Path::new(path).is_file() => "in the file",
+        _ => "in single quotes",
+    };
     format!("give one JSON value {place}, or --raw to send the bytes as they are")
 }
 

@@ -98,6 +98,7 @@ fn ps_shows_what_runs() {
 fn calls_go_out_as_messagepack_and_come_back_as_json() {
     let transcript = with_host(|session| {
         session.file("argument.json", br#"{"method": "GET", "body": {"$bytes": "AP8="}}"#);
+        session.file("empty.json", b"\n");
         let mut call = |args: &[&str], stdin: &[u8]| {
             session.run_with(&[&["call", "MECHO"], args, &["--socket", "host.sock"]].concat(), stdin)
         };
@@ -109,9 +110,10 @@ fn calls_go_out_as_messagepack_and_come_back_as_json() {
         call(&["echo"], b"");
         assert_eq!(call(&["echo", "-", "--raw"], b"as it is").stdout, b"as it is");
         call(&["echo", "raw text", "--raw"], b"");
-        for (argument, code) in [("{", 2), ("@missing.json", 2), ("{\"$bytes\": 1}", 2)] {
-            assert_eq!(call(&["echo", argument], b"").status.code(), Some(code), "{argument}");
+        for argument in ["{", "@missing.json", "@.", "{\"$bytes\": 1}", "", "-", "@empty.json"] {
+            assert_eq!(call(&["echo", argument], b"").status.code(), Some(2), "{argument}");
         }
+        assert_eq!(call(&["echo", "-"], b"no JSON").status.code(), Some(2));
         for (operation, code) in [("denied", 3), ("late", 5), ("unknown", 1), ("bug", 70)] {
             assert_eq!(call(&[operation], b"").status.code(), Some(code), "{operation}");
             assert_eq!(call(&[operation, "-o", "json"], b"").status.code(), Some(code), "{operation}");
