@@ -175,3 +175,9 @@ async fn reached(current: &mut watch::Receiver<Phase>, phase: Phase) {
 pub(crate) fn clash(one: SocketAddr, other: SocketAddr) -> bool {
     one == other && one.port() != 0
 }
+
+/// Two different addresses that the system gives to listeners only one after the other: every interface, and one of them.
+pub(crate) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let every_interface = one.ip().is_unspecified() || other.ip().is_unspecified();
+    every_interface && one.port() == other.port() && one.port() != 0
+}
