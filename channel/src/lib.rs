@@ -11,12 +11,14 @@
 //! Start reading at [`Client`].
 #![deny(unsafe_code)]
 
+mod cancelled;
 pub mod control;
 mod deadline;
 pub mod descriptors;
 pub mod socket;
 mod tier;
 
+pub use cancelled::Cancelled;
 pub use cofferdam_protocol as protocol;
 pub use deadline::Deadline;
 pub use tier::{CallFailure, Client, Incoming, Outgoing, Service};

@@ -1,12 +1,11 @@
 //! What every tier offers: a client that calls, and a service that is called.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use cofferdam_protocol::call::Fault;
 use thiserror::Error;
 
-use crate::Deadline;
+use crate::{Cancelled, Deadline};
 
 /// One call, as the asking side hands it over.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +18,8 @@ pub struct Outgoing<'a> {
     pub payload: &'a [u8],
     /// When the caller stops waiting.
     pub deadline: Deadline,
+    /// Ends the wait before the deadline: for a call that is part of another, whose caller may go.
+    pub cancelled: &'a Cancelled,
 }
 
 /// One call, as the answering side gets it.
@@ -34,14 +35,14 @@ pub struct Incoming<'a> {
     pub payload: &'a [u8],
     /// When the caller stops waiting, by the peer's word: clamp it.
     pub deadline: Deadline,
-    /// Turns from 0 to 1 when the caller has gone.
-    pub cancelled: &'a AtomicU32,
+    /// Set when the caller has gone.
+    pub cancelled: &'a Cancelled,
 }
 
 impl Incoming<'_> {
     /// Whether an answer would be dropped.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed) != 0
+        self.cancelled.is_set()
     }
 }
 
@@ -104,7 +105,7 @@ pub enum CallFailure {
         /// What ended the connection, for people.
         cause: Arc<str>,
     },
-    /// This side gave the call up.
+    /// This side gave the call up. The peer may have seen it.
     #[error("the caller gave the call up")]
     Cancelled,
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cofferdam_channel::socket::{
     Broken, ClientConfig, CompletingClient, OnBroken, ServerConfig, SocketClient, SocketServer, pair,
 };
-use cofferdam_channel::{CallFailure, Client, Deadline, Incoming, Outgoing, Service};
+use cofferdam_channel::{CallFailure, Cancelled, Client, Deadline, Incoming, Outgoing, Service};
 use cofferdam_protocol::call::Fault;
 use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -49,6 +49,12 @@ impl Service for Script {
                 self.release.lock().unwrap().recv().unwrap();
                 answer.push(u8::from(call.is_cancelled()));
             }
+            "Spin" => {
+                self.began.lock().unwrap().send(call.call).unwrap();
+                while !call.is_cancelled() {
+                    thread::yield_now();
+                }
+            }
             other => panic!("no script for {other}"),
         }
         Ok(())
@@ -85,7 +91,15 @@ fn client(stream: UnixStream, in_flight_max: usize) -> (SocketClient, Receiver<S
 }
 
 fn outgoing<'a>(operation: &'a str, payload: &'a [u8], timeout: Duration) -> Outgoing<'a> {
-    Outgoing { actor: "MACTOR", operation, payload, deadline: Deadline::after(timeout) }
+    Outgoing { actor: "MACTOR", operation, payload, deadline: Deadline::after(timeout), cancelled: Cancelled::never() }
+}
+
+fn until(reached: impl Fn() -> bool) {
+    let deadline = Deadline::after(LONG);
+    while !reached() {
+        assert!(!deadline.expired(), "it did not come to that");
+        thread::yield_now();
+    }
 }
 
 impl Rig {
@@ -124,7 +138,7 @@ fn failures_are_told_apart() {
     let mut words = Vec::new();
     let huge = rig.client.blocking().call(&outgoing("Huge", b"", LONG), &mut words);
     assert_eq!(huge, Err(CallFailure::Answered(Fault::Invalid)));
-    assert_eq!(String::from_utf8(words).unwrap(), "the answer of 1048577 bytes exceeds the payload limit");
+    assert_eq!(String::from_utf8(words).unwrap(), "the answer of 1048577 bytes exceeds the limit of 1048576 bytes");
     let bytes = PAYLOAD_BYTES_MAX as usize + 1;
     let too_large = rig.call("Echo", &vec![0; bytes], LONG);
     assert_eq!(too_large, Err(CallFailure::TooLarge { bytes, limit: PAYLOAD_BYTES_MAX as usize }));
@@ -147,6 +161,55 @@ fn a_late_call_is_cancelled_and_its_place_comes_back_with_its_answer() {
     rig.release.send(()).unwrap();
     assert_eq!(rig.call("Echo", b"again", LONG).unwrap(), b"again");
     assert_eq!(rig.client.blocking().in_flight(), 0);
+}
+
+#[test]
+fn a_call_ends_when_its_caller_goes_wherever_it_is() {
+    let rig = rig(1);
+    let start = |operation: &'static str| {
+        let (client, cancelled) = (rig.client.clone(), Cancelled::new());
+        let theirs = cancelled.clone();
+        let waits = thread::spawn(move || {
+            let mut answer = Vec::new();
+            let outgoing = Outgoing { cancelled: &theirs, ..outgoing(operation, b"", LONG) };
+            client.blocking().call(&outgoing, &mut answer).map(|()| answer)
+        });
+        (waits, cancelled)
+    };
+    let (sent, sent_cancelled) = start("Hold");
+    rig.began.recv_timeout(LONG).unwrap();
+    let (waiting, waiting_cancelled) = start("Echo");
+    until(|| rig.client.blocking().in_flight() == 2);
+    waiting_cancelled.set();
+    assert_eq!(waiting.join().unwrap(), Err(CallFailure::Cancelled), "it was never sent");
+    sent_cancelled.set();
+    assert_eq!(sent.join().unwrap(), Err(CallFailure::Cancelled));
+    rig.release.send(()).unwrap();
+    assert_eq!(rig.call("Echo", b"again", LONG).unwrap(), b"again");
+}
+
+#[test]
+fn a_call_that_may_be_cancelled_is_answered_as_fast() {
+    let rig = rig(2);
+    let cancelled = Cancelled::new();
+    for _ in 0..1000 {
+        let mut answer = Vec::new();
+        let outgoing = Outgoing { cancelled: &cancelled, ..outgoing("Echo", b"fast", LONG) };
+        rig.client.blocking().call(&outgoing, &mut answer).unwrap();
+        assert_eq!(answer, b"fast");
+    }
+}
+
+#[test]
+fn what_runs_hears_that_the_connection_has_gone() {
+    let rig = rig(1);
+    let (held, server) = (rig.client.clone(), rig.server.clone());
+    let held = thread::spawn(move || call(&held, "Spin", b"", LONG));
+    rig.began.recv_timeout(LONG).unwrap();
+    server.shut_down();
+    until(|| server.running() == 0);
+    rig.client.blocking().close("gone");
+    assert!(held.join().unwrap().is_err());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use cofferdam_abi::{self as abi, Status};
 use cofferdam_channel::protocol::HostHello;
 use cofferdam_channel::protocol::control::{Dir, LoadFault};
 use cofferdam_channel::socket::{ClientConfig, Completed, CompletingClient, Completions, SocketClient};
-use cofferdam_channel::{CallFailure, Client, Deadline, Outgoing};
+use cofferdam_channel::{CallFailure, Cancelled, Client, Deadline, Outgoing};
 
 use crate::asks::Asks;
 use crate::fault::ShimFault;
@@ -96,7 +96,8 @@ unsafe fn outgoing<'a>(request: *const abi::Request) -> Option<Outgoing<'a>> {
     let abi::Request { actor, operation, payload, deadline_ns } = unsafe { *request };
     // SAFETY: by the promise above.
     let (actor, operation, payload) = unsafe { (sink::text(actor)?, sink::text(operation)?, sink::bytes(payload)) };
-    Some(Outgoing { actor, operation, payload, deadline: Deadline::from_monotonic_ns(deadline_ns) })
+    let deadline = Deadline::from_monotonic_ns(deadline_ns);
+    Some(Outgoing { actor, operation, payload, deadline, cancelled: Cancelled::never() })
 }
 
 unsafe extern "C" fn call(context: *mut c_void, request: *const abi::Request, reply: *mut abi::Sink) -> Status {

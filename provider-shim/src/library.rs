@@ -3,7 +3,6 @@
 
 use std::ffi::c_void;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::AtomicU32;
 
 use cofferdam_abi as abi;
 use cofferdam_channel::protocol::control::{LoadFault, Setting};
@@ -32,19 +31,19 @@ unsafe impl Sync for LoadedLibrary {}
 
 /// Opens the library, checks its descriptor once more where it lies now, and makes the provider.
 ///
-/// `memfd` holds exactly the bytes that [`crate::elf::check`] passed; it is sealed.
+/// `memfd` holds exactly the bytes that [`cofferdam_library::check`] passed; it is sealed.
 pub(crate) fn open(memfd: &OwnedFd, host: &'static abi::HostV1) -> Result<LoadedLibrary, ShimFault> {
     let path = format!("/proc/self/fd/{}", memfd.as_raw_fd());
     // SAFETY: this runs foreign constructors, which is what this process is for: it is confined, and holds nothing.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
     let library = library.map_err(|error| ShimFault::load(LoadFault::Open, with_cause(&error)))?;
-    // SAFETY: the symbol is data, as `elf::check` saw; what it points to is checked next.
+    // SAFETY: the symbol is data, as `cofferdam_library::check` saw; what it points to is checked next.
     let symbol = unsafe { library.get::<*const abi::ProviderV1>(abi::ENTRY_SYMBOL.as_bytes()) };
     let symbol = symbol.map_err(|error| ShimFault::load(LoadFault::Symbol, with_cause(&error)))?;
     let descriptor: *const abi::ProviderV1 = *symbol;
     // Never closed: its threads and thread-locals may outlive every call.
     std::mem::forget(library);
-    // SAFETY: `elf::check` saw version and size of this ABI at this address, and the library is never closed.
+    // SAFETY: `cofferdam_library::check` saw version and size of this ABI at this address, and the library is never closed.
     let descriptor = unsafe { &*descriptor };
     check_descriptor(descriptor)?;
     let context = create(descriptor, host)?;
@@ -112,7 +111,7 @@ impl LoadedLibrary {
             operation: sink::slice(call.operation.as_bytes()),
             payload: sink::slice(call.payload),
             deadline_ns: call.deadline.as_monotonic_ns(),
-            cancelled: std::ptr::from_ref::<AtomicU32>(call.cancelled),
+            cancelled: call.cancelled.flag().map_or(std::ptr::null(), std::ptr::from_ref),
         };
         sink::write_into(answer, payload_bytes_max, |reply| {
             // SAFETY: the call borrows what lives until it returns, the sink is ours.

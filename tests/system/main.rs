@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod contracts;
+mod deadlines;
 mod faults;
 mod host_death;
 mod lifecycle;

@@ -9,6 +9,7 @@
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cofferdam_protocol::DecodeError;
 use cofferdam_protocol::call::{CallId, Header, Request};
@@ -20,7 +21,10 @@ use super::flight::{Admission, Ended, Flight, News, PendingFrame, Slot, Waiter};
 use super::reader::{Frame, FrameReader};
 use super::writer::{Writer, Written};
 use super::{Broken, OnBroken, Until, prepare};
-use crate::{CallFailure, Client, Deadline, Outgoing};
+use crate::{CallFailure, Cancelled, Client, Deadline, Outgoing};
+
+/// How often a call whose caller may go looks whether it has. Nothing wakes a thread that reads a socket for a flag.
+const CANCELLED_LOOK: Duration = Duration::from_millis(20);
 
 /// The bounds of one client.
 #[derive(Clone, Copy, Debug)]
@@ -74,17 +78,17 @@ impl SocketClient {
         outgoing: &Outgoing<'_>,
     ) -> Result<Ended, CallFailure> {
         if admission == Admission::Later {
-            self.await_news(slot, outgoing.deadline, |news| news.admitted);
+            self.await_news(slot, outgoing, |news| news.admitted);
             if let Some(ended) = slot.look(|news| news.ended.take()) {
                 return Ok(ended);
             }
-            if !slot.look(|news| news.admitted) {
+            if !slot.look(|news| news.admitted) || outgoing.cancelled.is_set() {
                 self.leave(call, false);
-                return Err(CallFailure::Late { delivered: false });
+                return Err(given_up(outgoing, false));
             }
         }
         match self.send(call, outgoing) {
-            Ok(Written::Whole) => self.await_news(slot, outgoing.deadline, |_| false),
+            Ok(Written::Whole) => self.await_news(slot, outgoing, |_| false),
             Ok(Written::Nothing) => {
                 self.leave(call, false);
                 return Err(CallFailure::Late { delivered: false });
@@ -97,17 +101,18 @@ impl SocketClient {
             Err(broken) => {
                 // Why the connection ended is not for us to say: whoever closes the client does.
                 self.report(&broken);
-                self.await_news(slot, outgoing.deadline, |_| false);
+                self.await_news(slot, outgoing, |_| false);
             }
         }
         slot.look(|news| news.ended.take()).ok_or_else(|| {
             self.leave(call, true);
-            CallFailure::Late { delivered: true }
+            given_up(outgoing, true)
         })
     }
 
-    /// Returns when there is enough news, when the call ended, or at the deadline; reads for all meanwhile if nobody does.
-    fn await_news(&self, slot: &Slot, deadline: Deadline, enough: impl Fn(&News) -> bool) {
+    /// Returns when there is enough news, when the call ended, at the deadline, or when the caller has gone; reads for all
+    /// meanwhile if nobody does.
+    fn await_news(&self, slot: &Slot, outgoing: &Outgoing<'_>, enough: impl Fn(&News) -> bool) {
         let done = |news: &News| news.ended.is_some() || enough(news);
         slot.look(|news| news.waits = true);
         loop {
@@ -116,18 +121,21 @@ impl SocketClient {
                 news.should_read &= is_done;
                 is_done
             });
-            if is_done || deadline.expired() {
+            if is_done || is_over(outgoing) {
                 break;
             }
             if !self.is_broken()
                 && !self.has_reader_thread()
                 && let Some(mut reading) = self.reader.try_lock()
             {
-                while !slot.look(|news| done(news)) && self.read_one(&mut reading, deadline.into()) {}
+                // A wait that ends only to look whether the caller has gone is no reason to let go.
+                while !slot.look(|news| done(news)) && !is_over(outgoing) && !self.is_broken() {
+                    self.read_one(&mut reading, next_look(outgoing).into());
+                }
                 drop(reading);
                 self.flight.lock().hand_over_reading();
             }
-            slot.wait(deadline, &enough);
+            slot.wait(next_look(outgoing), &enough);
         }
         // Asked to read and leaving: somebody else should.
         let asked = slot.look(|news| {
@@ -187,7 +195,7 @@ impl SocketClient {
     /// there are never more calls in flight than it has workers for, and one more reads.
     pub(super) fn send_pending(&self, call: CallId, deadline: Deadline, frame: &PendingFrame) {
         let PendingFrame { actor, operation, payload } = frame;
-        let outgoing = Outgoing { actor, operation, payload, deadline };
+        let outgoing = Outgoing { actor, operation, payload, deadline, cancelled: Cancelled::never() };
         let failure = match self.send(call, &outgoing) {
             Ok(Written::Whole | Written::Part) => return,
             Ok(Written::Nothing) => CallFailure::Late { delivered: false },
@@ -259,6 +267,23 @@ impl SocketClient {
             (self.on_broken)(broken);
         }
     }
+}
+
+/// Whether there is nothing to wait for any more.
+fn is_over(outgoing: &Outgoing<'_>) -> bool {
+    outgoing.cancelled.is_set() || outgoing.deadline.expired()
+}
+
+/// Until when to wait before [`is_over`] is asked again.
+fn next_look(outgoing: &Outgoing<'_>) -> Deadline {
+    if !outgoing.cancelled.is_possible() {
+        return outgoing.deadline;
+    }
+    outgoing.deadline.min(Deadline::after(CANCELLED_LOOK))
+}
+
+fn given_up(outgoing: &Outgoing<'_>, delivered: bool) -> CallFailure {
+    if outgoing.cancelled.is_set() { CallFailure::Cancelled } else { CallFailure::Late { delivered } }
 }
 
 fn request<'a>(call: CallId, outgoing: &Outgoing<'a>) -> Header<'a> {

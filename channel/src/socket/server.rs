@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::leadership::{Leadership, Turn};
 use super::reader::{Frame, FrameReader};
 use super::writer::Writer;
 use super::{Broken, OnBroken, Until, prepare};
-use crate::{Deadline, Incoming, Service};
+use crate::{Cancelled, Deadline, Incoming, Service};
 
 /// How long an idle worker stays, beyond the one that reads.
 const IDLE: Duration = Duration::from_secs(10);
@@ -50,33 +50,52 @@ pub struct SocketServer {
     on_broken: OnBroken,
 }
 
-/// The call that one worker runs; 0 for none. The asking side counts from 1.
+/// What one worker runs.
 #[derive(Default)]
 struct Running {
-    call: Mutex<CallId>,
-    cancelled: AtomicU32,
+    call: Mutex<Present>,
+}
+
+/// The call that runs; 0 for none. The asking side counts from 1.
+#[derive(Default)]
+struct Present {
+    call: CallId,
+    cancelled: Cancelled,
 }
 
 impl Running {
     fn begin(&self, call: CallId) {
         let mut running = self.call.lock();
-        self.cancelled.store(0, Ordering::Relaxed);
-        *running = call;
+        // Whatever a call has handed on still hears of its own cancel only.
+        if running.cancelled.is_set() {
+            running.cancelled = Cancelled::new();
+        }
+        running.call = call;
     }
 
     fn end(&self) {
-        *self.call.lock() = 0;
+        self.call.lock().call = 0;
     }
 
     fn is_idle(&self) -> bool {
-        *self.call.lock() == 0
+        self.call.lock().call == 0
+    }
+
+    fn cancelled(&self) -> Cancelled {
+        self.call.lock().cancelled.clone()
     }
 
     /// Only the call that is meant: under the lock no other can begin meanwhile.
     fn cancel(&self, call: CallId) {
-        if *self.call.lock() == call {
-            self.cancelled.store(1, Ordering::Release);
+        let running = self.call.lock();
+        if running.call == call {
+            running.cancelled.set();
         }
+    }
+
+    /// Whatever it is: its caller has gone with the connection.
+    fn cancel_any(&self) {
+        self.call.lock().cancelled.set();
     }
 }
 
@@ -125,9 +144,15 @@ impl SocketServer {
     /// Stops reading; workers end when what they run has ended.
     pub fn shut_down(&self) {
         self.broken.store(true, Ordering::Release);
-        self.leadership.close();
+        self.end_work();
         // A shut-down socket is readable at its end, which wakes the reader. It may be shut down already.
         let _ = self.stream.inner().shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Nobody takes another request, and nobody waits for the answers of those that run.
+    fn end_work(&self) {
+        self.leadership.close();
+        self.running.read().iter().for_each(|running| running.cancel_any());
     }
 
     fn add_worker(self: &Arc<Self>) -> io::Result<()> {
@@ -212,14 +237,14 @@ impl SocketServer {
 
     fn run(&self, frame: &Frame, running: &Running, answer: &mut Vec<u8>) {
         let Ok(Header::Request(request)) = frame.header() else { return };
-        let deadline = Deadline::from_monotonic_ns(request.deadline_ns);
+        let (deadline, cancelled) = (Deadline::from_monotonic_ns(request.deadline_ns), running.cancelled());
         let incoming = Incoming {
             call: request.call,
             actor: request.actor,
             operation: request.operation,
             payload: &frame.payload,
             deadline,
-            cancelled: &running.cancelled,
+            cancelled: &cancelled,
         };
         answer.clear();
         let served = catch_unwind(AssertUnwindSafe(|| self.service.serve(&incoming, answer)));
@@ -237,7 +262,8 @@ impl SocketServer {
     fn bounded(&self, result: Result<(), Fault>, answer: &mut Vec<u8>) -> Result<(), Fault> {
         match result {
             Ok(()) if answer.len() > self.config.payload_bytes_max as usize => {
-                *answer = format!("the answer of {} bytes exceeds the payload limit", answer.len()).into_bytes();
+                let (bytes, limit) = (answer.len(), self.config.payload_bytes_max);
+                *answer = format!("the answer of {bytes} bytes exceeds the limit of {limit} bytes").into_bytes();
                 Err(Fault::Invalid)
             }
             Ok(()) => Ok(()),
@@ -262,7 +288,7 @@ impl SocketServer {
 
     fn report(&self, broken: &Broken) {
         if !self.broken.swap(true, Ordering::AcqRel) {
-            self.leadership.close();
+            self.end_work();
             (self.on_broken)(broken);
         }
     }

@@ -2,12 +2,16 @@
 //!
 //! A guest asks for the time by `memory.grow 0` (see [`super::meter`]). Each instance has a store, each store its own
 //! tunables, and those make the guest's memory: so its `grow` can know the deadline of the call it serves.
-//! Nothing here decides what a missed deadline means.
+//! The guest of a call whose caller has gone has no more time either. Nothing here decides what a missed deadline means.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use cofferdam_channel::Cancelled;
+use parking_lot::Mutex;
 
 use wasmer::sys::Tunables;
 use wasmer::sys::vm::{LinearMemory, VMMemory, VMMemoryDefinition, VMOwnedMemory, VMTable, VMTableDefinition};
@@ -15,42 +19,97 @@ use wasmer::{MemoryError, MemoryStyle, MemoryType, Pages, TableStyle, TableType,
 
 use crate::words::{ActorLimits, Deadline};
 
-/// The deadline of the call that an instance serves. Written by the thread that runs the guest, before it runs.
+/// What a guest may not spend of its time in one host call: it says what became of the call in it. A twentieth of what it
+/// has left, and no more than this.
+const RESERVE_MAX: Duration = Duration::from_millis(10);
+
+/// The time of the call that an instance serves. Written by the thread that runs the guest, before it runs.
 #[derive(Debug)]
 pub(super) struct CallClock {
+    began_ns: AtomicU64,
     deadline_ns: AtomicU64,
-    refused: AtomicBool,
+    cancelled: Mutex<Cancelled>,
+    refused: AtomicU8,
 }
 
+/// Why a guest has no more time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    Deadline,
+    CallerGone,
+}
+
+const NOT_REFUSED: u8 = 0;
+
 impl CallClock {
-    pub(super) fn new(deadline: Deadline) -> Self {
-        Self { deadline_ns: AtomicU64::new(deadline.as_monotonic_ns()), refused: AtomicBool::new(false) }
+    pub(super) fn new(deadline: Deadline, cancelled: &Cancelled) -> Self {
+        Self {
+            began_ns: AtomicU64::new(Deadline::now().as_monotonic_ns()),
+            deadline_ns: AtomicU64::new(deadline.as_monotonic_ns()),
+            cancelled: Mutex::new(cancelled.clone()),
+            refused: AtomicU8::new(NOT_REFUSED),
+        }
     }
 
     /// Begins a call.
-    pub(super) fn start(&self, deadline: Deadline) {
+    pub(super) fn start(&self, deadline: Deadline, cancelled: &Cancelled) {
+        self.began_ns.store(Deadline::now().as_monotonic_ns(), Ordering::Relaxed);
         self.deadline_ns.store(deadline.as_monotonic_ns(), Ordering::Relaxed);
-        self.refused.store(false, Ordering::Relaxed);
+        *self.cancelled.lock() = cancelled.clone();
+        self.refused.store(NOT_REFUSED, Ordering::Relaxed);
     }
 
-    /// The deadline of the call being served.
-    pub(super) fn deadline(&self) -> Deadline {
+    /// Ends it: nothing of the call is kept.
+    pub(super) fn end(&self) {
+        *self.cancelled.lock() = Cancelled::never().clone();
+    }
+
+    fn deadline(&self) -> Deadline {
         Deadline::from_monotonic_ns(self.deadline_ns.load(Ordering::Relaxed))
     }
 
-    /// Whether the deadline has passed. Remembers a yes.
-    pub(super) fn passed(&self) -> bool {
-        let passed = self.deadline().expired();
-        if passed {
-            self.refused.store(true, Ordering::Relaxed);
-        }
-        passed
+    /// By when a host call that begins now has to end.
+    pub(super) fn nested_deadline(&self, now: Deadline) -> Deadline {
+        before(self.deadline(), now)
     }
 
-    /// Whether the guest was told during this call that its deadline has passed.
-    pub(super) fn refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+    /// How long the call has been served.
+    pub(super) fn served(&self, now: Deadline) -> Duration {
+        now.since(Deadline::from_monotonic_ns(self.began_ns.load(Ordering::Relaxed)))
     }
+
+    /// Whether the caller of the call being served has gone.
+    pub(super) fn cancelled(&self) -> Cancelled {
+        self.cancelled.lock().clone()
+    }
+
+    /// Whether the time is over. Remembers a yes.
+    pub(super) fn passed(&self) -> Option<Over> {
+        let over = if self.cancelled.lock().is_set() {
+            Over::CallerGone
+        } else if self.deadline().expired() {
+            Over::Deadline
+        } else {
+            return None;
+        };
+        self.refused.store(over as u8 + 1, Ordering::Relaxed);
+        Some(over)
+    }
+
+    /// Why the guest was told during this call that its time is over, if it was.
+    pub(super) fn refused(&self) -> Option<Over> {
+        match self.refused.load(Ordering::Relaxed) {
+            NOT_REFUSED => None,
+            refused if refused == Over::CallerGone as u8 + 1 => Some(Over::CallerGone),
+            _ => Some(Over::Deadline),
+        }
+    }
+}
+
+/// A moment before `deadline`, for whoever began to wait at `now`.
+fn before(deadline: Deadline, now: Deadline) -> Deadline {
+    let left = deadline.since(now);
+    now.plus(left.saturating_sub((left / 20).min(RESERVE_MAX)))
 }
 
 /// A guest's memory, whose `grow` fails once the deadline of the call has passed.
@@ -74,7 +133,7 @@ impl LinearMemory for ClockedMemory {
     }
 
     fn grow(&mut self, delta: Pages) -> Result<Pages, MemoryError> {
-        if self.clock.passed() {
+        if self.clock.passed().is_some() {
             return Err(MemoryError::CouldNotGrow { current: self.size(), attempted_delta: delta });
         }
         self.memory.grow(delta)
@@ -158,5 +217,47 @@ impl Tunables for InstanceTunables {
     ) -> Result<VMTable, String> {
         // SAFETY: `definition` is as `from_definition` requires, by this function's own contract.
         unsafe { VMTable::from_definition(&self.table_type(ty), style, definition) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nested_call_leaves_a_twentieth_and_at_most_ten_milliseconds() {
+        let now = Deadline::from_monotonic_ns(1_000_000_000);
+        for (left_us, nested_us) in
+            [(2_000_000, 1_990_000), (200_001, 190_001), (200_000, 190_000), (199_980, 189_981), (100, 95), (0, 0)]
+        {
+            let nested = before(now.plus(Duration::from_micros(left_us)), now);
+            assert_eq!(nested.since(now), Duration::from_micros(nested_us), "{left_us} µs");
+        }
+        // A -> B -> A -> provider: each keeps what it needs to tell the one before.
+        let mut deadline = now.plus(Duration::from_secs(2));
+        for _ in 0..16 {
+            let nested = before(deadline, now);
+            assert_eq!(deadline.since(nested), RESERVE_MAX);
+            deadline = nested;
+        }
+        assert_eq!(
+            before(now, now.plus(Duration::from_secs(1))),
+            now.plus(Duration::from_secs(1)),
+            "it is late already"
+        );
+    }
+
+    #[test]
+    fn time_is_over_by_the_deadline_or_when_the_caller_goes() {
+        let later = Deadline::after(Duration::from_secs(60));
+        let cancelled = Cancelled::new();
+        let clock = CallClock::new(later, &cancelled);
+        assert_eq!((clock.passed(), clock.refused()), (None, None));
+        cancelled.set();
+        assert_eq!((clock.passed(), clock.refused()), (Some(Over::CallerGone), Some(Over::CallerGone)));
+        clock.start(later, Cancelled::never());
+        assert_eq!((clock.passed(), clock.refused()), (None, None));
+        clock.start(Deadline::now(), Cancelled::never());
+        assert_eq!((clock.passed(), clock.refused()), (Some(Over::Deadline), Some(Over::Deadline)));
     }
 }

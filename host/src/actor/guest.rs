@@ -7,13 +7,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use wasmer::{FunctionEnvMut, Memory, MemoryView, RuntimeError, StoreMut};
 
-use super::clock::CallClock;
+use super::clock::{CallClock, Over};
 use super::log::{GuestLog, Lines};
-use crate::words::{Invocation, Outbound, WasmCloudEntity};
+use crate::words::{CallError, Deadline, Invocation, Outbound, WasmCloudEntity};
 
 /// Buffers that grew beyond this are given back after the call.
 const KEPT_BYTES_MAX: usize = 64 << 10;
@@ -25,8 +26,8 @@ pub(super) enum Fault {
     Protocol { import: &'static str, reason: String },
     #[error("proc_exit({0})")]
     Exited(i32),
-    #[error("deadline passed in {0}")]
-    Late(&'static str),
+    #[error("its time was over in {0}")]
+    Late(&'static str, Over),
     #[error("{import} panicked: {message}")]
     Panicked { import: &'static str, message: String },
 }
@@ -43,10 +44,25 @@ pub(super) struct Guest {
     pub(super) serving: Serving,
     /// The answer to the guest's last `__host_call`.
     pub(super) host_reply: Vec<u8>,
-    /// Why the guest's last `__host_call` failed.
-    pub(super) host_error: String,
+    /// Why the guest's last `__host_call` failed, if it did.
+    pub(super) host_error: Option<HostError>,
+    /// Of the host calls that used up their time, the one that took the longest.
+    pub(super) late_call: Option<LateCall>,
     /// Unfinished lines on file descriptors 1 and 2.
     pub(super) lines: Lines,
+}
+
+/// Why a `__host_call` failed.
+pub(super) struct HostError {
+    /// What the guest reads.
+    pub(super) text: String,
+    pub(super) error: CallError,
+}
+
+/// A host call that used up its time.
+pub(super) struct LateCall {
+    pub(super) waited: Duration,
+    pub(super) error: CallError,
 }
 
 /// The call that an instance serves.
@@ -91,7 +107,8 @@ impl Guest {
     /// # Safety
     /// The invocation outlives the call of [`Guest::take_back`] that follows on every path, panics included.
     pub(super) unsafe fn lend(&mut self, invocation: &Invocation<'_>) {
-        self.clock.start(invocation.deadline);
+        self.clock.start(invocation.deadline, invocation.cancelled);
+        self.late_call = None;
         self.serving.response.clear();
         self.serving.response_over = None;
         self.serving.error = None;
@@ -110,13 +127,25 @@ impl Guest {
             buffer.clear();
             buffer.shrink_to(KEPT_BYTES_MAX);
         }
-        self.host_error.clear();
+        self.host_error = None;
+        self.clock.end();
+    }
+
+    /// Notes that a host call failed, and who used up its time if that is why.
+    pub(super) fn host_call_failed(&mut self, error: CallError, began: Deadline) {
+        if let Some(late) = error.late() {
+            let waited = Deadline::now().since(began);
+            if self.late_call.as_ref().is_none_or(|other| other.waited < waited) {
+                self.late_call = Some(LateCall { waited, error: late.clone() });
+            }
+        }
+        self.host_error = Some(HostError { text: error.to_string(), error });
     }
 
     /// Ends the guest when its deadline has passed. For host functions that do more than a few nanoseconds of work,
     /// which the meter does not see.
     pub(super) fn check_deadline(&self, import: &'static str) -> Result<(), Fault> {
-        if self.clock.passed() { Err(Fault::Late(import)) } else { Ok(()) }
+        self.clock.passed().map_or(Ok(()), |over| Err(Fault::Late(import, over)))
     }
 }
 

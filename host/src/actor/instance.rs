@@ -6,15 +6,16 @@
 
 use std::sync::Arc;
 
+use cofferdam_channel::Cancelled;
 use wasmer::sys::NativeEngineExt as _;
 use wasmer::sys::vm::TrapCode;
 use wasmer::{FunctionEnv, Instance as WasmInstance, InstantiationError, Module, RuntimeError, Store, TypedFunction};
 
-use super::clock::{CallClock, InstanceTunables};
+use super::clock::{CallClock, InstanceTunables, Over};
 use super::guest::{Fault, Guest, Serving};
 use super::log::{GuestLog, Lines};
 use super::shape::{GUEST_CALL, MEMORY, Shape};
-use crate::words::{ActorLimits, Deadline, Invocation, Outbound, Trap, WasmCloudEntity};
+use crate::words::{ActorLimits, CallError, Deadline, Invocation, Outbound, Trap, WasmCloudEntity};
 
 /// What every instance of an actor is made of. The module comes before its engine, because fields drop in this order:
 /// dropping the module takes its code out of wasmer's global table of traps, dropping the last clone of the engine
@@ -45,11 +46,21 @@ pub(super) struct Instance {
 // one thread at a time.
 unsafe impl Send for Instance {}
 
+/// The call for which an instance is made.
+#[derive(Clone, Copy)]
+pub(super) struct First<'a> {
+    pub(super) deadline: Deadline,
+    pub(super) cancelled: &'a Cancelled,
+    pub(super) depth: u8,
+}
+
 /// How a call ended without an answer.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The guest said so by itself; the instance is whole.
-    Guest(String),
+    /// The guest said so by itself, or passed on what failed in a host call; the instance is whole.
+    Guest { message: String, cause: Option<Box<CallError>> },
+    /// A host call used up most of the time, and the guest had not enough left to say so; it died.
+    Late(CallError),
     /// The answer is larger than a payload may be; the instance is whole.
     AnswerTooLarge(u64),
     /// The guest died.
@@ -63,6 +74,8 @@ pub(super) enum Death {
         trap: Trap,
         detail: String,
     },
+    /// Its caller has gone.
+    Abandoned,
     /// It left by `proc_exit`, which is a death only outside `_start`.
     Exited(i32),
     /// A host function of ours panicked.
@@ -73,8 +86,9 @@ pub(super) enum Death {
 
 impl Instance {
     /// Makes and starts one, by the deadline.
-    pub(super) fn new(blueprint: &Blueprint, deadline: Deadline, depth: u8) -> Result<Self, Death> {
-        let clock = Arc::new(CallClock::new(deadline));
+    pub(super) fn new(blueprint: &Blueprint, first: First<'_>) -> Result<Self, Death> {
+        let First { deadline, cancelled, depth } = first;
+        let clock = Arc::new(CallClock::new(deadline, cancelled));
         let mut engine = blueprint.engine.clone();
         engine.set_tunables(InstanceTunables { limits: blueprint.limits, clock: Arc::clone(&clock) });
         let mut store = Store::new(engine);
@@ -127,12 +141,27 @@ impl Instance {
         let guest = self.env.as_mut(&mut self.store);
         let outcome = match answered {
             Ok(1) => take_answer(&mut guest.serving, reply),
-            Ok(_) => Err(Failure::Guest(guest.serving.error.take().unwrap_or_else(|| "it gave no reason".to_owned()))),
-            Err(error) => Err(Failure::Died(death(&error, &self.clock))),
+            Ok(_) => Err(said(guest)),
+            Err(error) => Err(died(guest, death(&error, &self.clock))),
         };
         guest.take_back();
         outcome
     }
+}
+
+/// The guest's own error.
+fn said(guest: &mut Guest) -> Failure {
+    let message = guest.serving.error.take().unwrap_or_else(|| "it gave no reason".to_owned());
+    let passed_on = guest.host_error.take().filter(|failed| message.ends_with(&failed.text));
+    Failure::Guest { message, cause: passed_on.map(|failed| Box::new(failed.error)) }
+}
+
+/// The guest's death, or the host call to which it lost its time.
+fn died(guest: &mut Guest, death: Death) -> Failure {
+    let now = Deadline::now();
+    let out_of_time = matches!(death, Death::Trap { trap: Trap::OutOfFuel, .. });
+    let late = guest.late_call.take().filter(|late| out_of_time && late.waited * 2 > guest.clock.served(now));
+    late.map_or(Failure::Died(death), |late| Failure::Late(late.error))
 }
 
 fn take_answer(serving: &mut Serving, reply: &mut Vec<u8>) -> Result<(), Failure> {
@@ -158,7 +187,8 @@ impl Blueprint {
             memory: None,
             serving: Serving { depth, ..Serving::default() },
             host_reply: Vec::new(),
-            host_error: String::new(),
+            host_error: None,
+            late_call: None,
             lines: Lines::default(),
         }
     }
@@ -169,14 +199,14 @@ fn death(error: &RuntimeError, clock: &CallClock) -> Death {
     match error.downcast_ref::<Fault>() {
         Some(Fault::Exited(code)) => return Death::Exited(*code),
         Some(fault @ Fault::Panicked { .. }) => return Death::HostPanicked(fault.to_string()),
-        Some(Fault::Late(import)) => return out_of_fuel(&format!("in {import}, ")),
+        Some(Fault::Late(import, over)) => return out_of_time(*over, &format!("in {import}, ")),
         Some(fault @ Fault::Protocol { .. }) => {
             return Death::Trap { trap: Trap::Protocol, detail: format!(": {fault}") };
         }
         None => {}
     }
-    if clock.refused() {
-        return out_of_fuel("");
+    if let Some(over) = clock.refused() {
+        return out_of_time(over, "");
     }
     let place = place(error);
     let Some(code) = error.clone().to_trap() else {
@@ -191,8 +221,14 @@ fn death(error: &RuntimeError, clock: &CallClock) -> Death {
     Death::Trap { trap, detail: format!(": {}{place}", code.message()) }
 }
 
-fn out_of_fuel(place: &str) -> Death {
-    Death::Trap { trap: Trap::OutOfFuel, detail: format!(": {place}the deadline of its call passed while it ran") }
+fn out_of_time(over: Over, place: &str) -> Death {
+    match over {
+        Over::Deadline => {
+            let detail = format!(": {place}the deadline of its call passed while it ran");
+            Death::Trap { trap: Trap::OutOfFuel, detail }
+        }
+        Over::CallerGone => Death::Abandoned,
+    }
 }
 
 /// Where in the module, as far as its name section tells.

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use cofferdam_channel::Cancelled;
+
 use super::ActorError;
 use super::guest::panic_text;
-use super::instance::{Blueprint, Death, Failure, Instance};
+use super::instance::{Blueprint, Death, Failure, First, Instance};
 use super::pool::{Lease, Pool, Refused};
 use crate::words::{CallError, CallLimits, Callee, Deadline, Invocation, Outcome, Trap};
 
@@ -37,7 +39,7 @@ impl ActorModule {
         let pool = Pool::new(blueprint.limits.instances_max);
         let module = Self { pool, blueprint, call_limits, public_key };
         let deadline = Deadline::after(call_limits.timeout);
-        let first = Instance::new(&module.blueprint, deadline, 0)
+        let first = Instance::new(&module.blueprint, First { deadline, cancelled: Cancelled::never(), depth: 0 })
             .map_err(|death| ActorError::Start { actor: module.public_key.clone(), message: say(&death) })?;
         if module.blueprint.shape.has_guest_call
             && let Ok(lease) = module.pool.acquire(deadline)
@@ -102,14 +104,22 @@ impl ActorModule {
     }
 
     fn make(&self, invocation: &Invocation<'_>) -> Result<Instance, CallError> {
-        Instance::new(&self.blueprint, invocation.deadline, invocation.depth)
-            .map_err(|death| CallError::ActorNotInstantiated { actor: self.public_key.clone(), message: say(&death) })
+        let Invocation { deadline, cancelled, depth, .. } = *invocation;
+        Instance::new(&self.blueprint, First { deadline, cancelled, depth }).map_err(|death| match death {
+            Death::Abandoned => self.abandoned(invocation),
+            death => CallError::ActorNotInstantiated { actor: self.public_key.clone(), message: say(&death) },
+        })
+    }
+
+    fn abandoned(&self, invocation: &Invocation<'_>) -> CallError {
+        CallError::CallerGone { target: self.blueprint.entity.to_string(), operation: invocation.operation.to_owned() }
     }
 
     fn died(&self, death: &Death, invocation: &Invocation<'_>) -> CallError {
         let (trap, detail) = match death {
             Death::Trap { trap, detail } => (*trap, detail.clone()),
             Death::Exited(code) => (Trap::Exited, format!(": proc_exit({code})")),
+            Death::Abandoned => return self.abandoned(invocation),
             Death::HostPanicked(message) | Death::NotMade(message) => {
                 return CallError::Internal { message: format!("{}: {message}", self.blueprint.entity) };
             }
@@ -141,14 +151,16 @@ impl Callee for ActorModule {
         };
         match outcome {
             Err(Failure::Died(death)) => Err(self.died(&death, invocation)),
+            // The actor was delivered the call, whatever became of its own.
+            Err(Failure::Late(error)) => Err(error.after_delivery()),
             Ok(()) => {
                 lease.put_back(instance, Deadline::now());
                 Ok(())
             }
-            Err(Failure::Guest(message)) => {
+            Err(Failure::Guest { message, cause }) => {
                 lease.put_back(instance, Deadline::now());
                 let (actor, operation) = (self.public_key.clone(), invocation.operation.to_owned());
-                Err(CallError::ActorFailed { actor, operation, message })
+                Err(CallError::ActorFailed { actor, operation, message, cause })
             }
             Err(Failure::AnswerTooLarge(bytes)) => {
                 lease.put_back(instance, Deadline::now());
@@ -162,6 +174,7 @@ impl Callee for ActorModule {
 fn say(death: &Death) -> String {
     match death {
         Death::Trap { trap, detail } => format!("{trap}{detail}"),
+        Death::Abandoned => "its caller has gone".to_owned(),
         Death::Exited(code) => format!("it ended with proc_exit({code})"),
         Death::HostPanicked(message) | Death::NotMade(message) => message.clone(),
     }

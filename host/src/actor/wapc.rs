@@ -5,7 +5,7 @@
 use wasmer::{Function, FunctionEnv, FunctionEnvMut, RuntimeError, Store};
 
 use super::guest::{Fault, Guest, host_function};
-use crate::words::{CallError, HostCall};
+use crate::words::{CallError, Deadline, HostCall};
 
 /// Longest binding, namespace or operation, in bytes.
 const NAME_BYTES_MAX: usize = 1 << 10;
@@ -94,24 +94,26 @@ fn host_call(
 ) -> Result<i32, RuntimeError> {
     host_function("__host_call", env, |guest, memory| {
         guest.check_deadline("__host_call")?;
+        let (began, cancelled) = (Deadline::now(), guest.clock.cancelled());
         let call = HostCall {
             origin: &guest.entity,
             binding: memory.text("binding", binding_ptr, binding_len, NAME_BYTES_MAX)?,
             namespace: memory.text("namespace", namespace_ptr, namespace_len, NAME_BYTES_MAX)?,
             operation: memory.text("operation", operation_ptr, operation_len, NAME_BYTES_MAX)?,
             payload: memory.bytes(ptr, len)?,
-            deadline: guest.clock.deadline(),
+            deadline: guest.clock.nested_deadline(began),
+            cancelled: &cancelled,
             depth: guest.serving.depth,
         };
         guest.host_reply.clear();
-        guest.host_error.clear();
+        guest.host_error = None;
         let limit = guest.payload_bytes_max;
         let answer = check_payload("argument", call.payload.len(), limit)
             .and_then(|()| guest.outbound.host_call(&call, &mut guest.host_reply))
             .and_then(|()| check_payload("answer", guest.host_reply.len(), limit));
         let Err(error) = answer else { return Ok(1) };
         guest.host_reply.clear();
-        guest.host_error = error.to_string();
+        guest.host_call_failed(error, began);
         Ok(0)
     })
 }
@@ -140,11 +142,15 @@ fn host_response_len(env: Env<'_>) -> Result<i32, RuntimeError> {
 }
 
 fn host_error(env: Env<'_>, ptr: i32) -> Result<(), RuntimeError> {
-    host_function("__host_error", env, |guest, mut memory| memory.write(ptr, guest.host_error.as_bytes()))
+    host_function("__host_error", env, |guest, mut memory| memory.write(ptr, host_error_text(guest).as_bytes()))
 }
 
 fn host_error_len(env: Env<'_>) -> Result<i32, RuntimeError> {
-    host_function("__host_error_len", env, |guest, memory| length(&memory, guest.host_error.len()))
+    host_function("__host_error_len", env, |guest, memory| length(&memory, host_error_text(guest).len()))
+}
+
+fn host_error_text(guest: &Guest) -> &str {
+    guest.host_error.as_ref().map_or("", |failed| &failed.text)
 }
 
 fn length(memory: &super::guest::GuestMemory<'_>, len: usize) -> Result<i32, Fault> {

@@ -91,20 +91,22 @@ impl Broker {
     }
 
     /// A call from outside: from the embedding program or the operator, in the host's own name.
-    pub fn call_actor(
-        &self,
-        actor: &str,
-        operation: &str,
-        payload: &[u8],
-        deadline: Deadline,
-    ) -> Result<Vec<u8>, CallError> {
+    pub fn call_actor(&self, call: &ActorCall<'_>) -> Result<Vec<u8>, CallError> {
+        let ActorCall { actor, operation, payload, deadline, cancelled } = *call;
         let _admitted = self.admit()?;
         let routes = self.routes.load();
         let Some(route) = routes.actor_or_alias(actor) else {
             return Err(CallError::NoSuchActor { actor: actor.to_owned() });
         };
-        let invocation =
-            Invocation { origin: &self.system, target: &route.entity, operation, payload, deadline, depth: 0 };
+        let invocation = Invocation {
+            origin: &self.system,
+            target: &route.entity,
+            operation,
+            payload,
+            deadline,
+            cancelled,
+            depth: 0,
+        };
         let mut reply = Vec::new();
         route.callee.call(&invocation, &mut reply)?;
         Ok(reply)
@@ -153,6 +155,7 @@ impl Outbound for Broker {
             operation: call.operation,
             payload: call.payload,
             deadline: call.deadline,
+            cancelled: call.cancelled,
             depth: call.depth.saturating_add(1),
         };
         callee.call(&invocation, reply)
@@ -178,6 +181,7 @@ impl Inbound for Broker {
             operation: call.operation,
             payload: call.payload,
             deadline: call.deadline.min(Deadline::after(self.limits.timeout)),
+            cancelled: call.cancelled,
             depth: 0,
         };
         route.callee.call(&invocation, reply)

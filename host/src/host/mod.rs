@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use cofferdam_channel::Cancelled;
 use cofferdam_claims::{ActorMetadata, Claims, KeyPair, Trust};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -37,7 +38,7 @@ use crate::broker::Broker;
 use crate::control::Server;
 use crate::provider::{self, Spawner, Surroundings};
 use crate::router::Routes;
-use crate::words::{ActorLimits, CallError, Deadline, Outcome};
+use crate::words::{ActorCall, ActorLimits, CallError, Deadline, Outcome};
 use builder::Config;
 use operations::Operator;
 use state::State;
@@ -125,11 +126,12 @@ impl Host {
     }
 
     /// Takes the state directory, makes the host key at the first start, and opens the operator's socket if one was
-    /// configured. A second call does nothing. One that failed has left nothing behind and may be tried again.
+    /// configured. A second call does nothing. One that failed has left nothing behind and may be tried again. A host that
+    /// was stopped does not start again: make another.
     pub async fn start(&self) -> Result<()> {
         let _turn = self.inner.starting.lock().await;
         if self.inner.running.get().is_some() {
-            return Ok(());
+            return if self.inner.state.lock().is_open() { Ok(()) } else { Err(HostError::Stopping) };
         }
         let config = &self.inner.config;
         let state_dir = config.state_dir()?;
@@ -240,6 +242,15 @@ impl Drop for Inner {
     }
 }
 
+/// Says that nobody waits for a call any more when it is dropped.
+struct Leaving(Cancelled);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
 impl Inner {
     fn running(&self) -> Result<&Running> {
         self.running.get().ok_or(HostError::NotStarted)
@@ -269,11 +280,15 @@ impl Inner {
         }
         let acquire = tokio::time::timeout(timeout, self.outside_calls.clone().acquire_owned());
         let Ok(Ok(permit)) = acquire.await else { return Err(late(Outcome::NotDelivered)) };
-        let (broker, actor_name, operation_name) = (self.broker.clone(), actor.to_owned(), operation.to_owned());
+        // Whoever waits for this may stop waiting: then nobody does.
+        let leaving = Leaving(Cancelled::new());
+        let (cancelled, broker) = (leaving.0.clone(), self.broker.clone());
+        let (actor_name, operation_name) = (actor.to_owned(), operation.to_owned());
         let call = tokio::task::spawn_blocking(move || {
             // The thread counts until it is free, whether or not its caller still waits.
             let _permit = permit;
-            broker.call_actor(&actor_name, &operation_name, &payload, deadline)
+            let (actor, operation, payload, cancelled) = (&*actor_name, &*operation_name, &*payload, &cancelled);
+            broker.call_actor(&ActorCall { actor, operation, payload, deadline, cancelled })
         });
         match tokio::time::timeout(deadline.remaining() + LATE_GRACE, call).await {
             Ok(Ok(result)) => result,

@@ -74,6 +74,11 @@ impl State {
         self.publish(broker);
     }
 
+    /// Whether it was opened and not closed again.
+    pub(super) fn is_open(&self) -> bool {
+        self.accepting
+    }
+
     /// Nothing can be started any more. What runs stays routed: calls on their way still need it.
     pub(super) fn close(&mut self) -> Vec<Arc<Provider>> {
         self.accepting = false;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cofferdam_channel::protocol::call::Fault;
 use cofferdam_channel::{Incoming, Service};
 
-use crate::words::{ActorCall, CallError, Inbound, Trap, WasmCloudEntity};
+use crate::words::{ActorCall, CallError, Inbound, WasmCloudEntity};
 
 /// Brokers the calls of one provider.
 pub(super) struct ActorCalls {
@@ -15,8 +15,8 @@ pub(super) struct ActorCalls {
 
 impl Service for ActorCalls {
     fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
-        let Incoming { actor, operation, payload, deadline, .. } = *call;
-        let call = ActorCall { actor, operation, payload, deadline };
+        let Incoming { actor, operation, payload, deadline, cancelled, .. } = *call;
+        let call = ActorCall { actor, operation, payload, deadline, cancelled };
         self.inbound.provider_call(&self.origin, &call, answer).map_err(|error| {
             answer.clear();
             answer.extend_from_slice(error.to_string().as_bytes());
@@ -30,7 +30,8 @@ fn fault(error: &CallError) -> Fault {
     match error {
         CallError::Denied(_) => Fault::Denied,
         // A guest's fuel is the time that its call has left.
-        CallError::DeadlineExceeded { .. } | CallError::ActorTrapped { trap: Trap::OutOfFuel, .. } => Fault::Late,
+        late if late.late().is_some() => Fault::Late,
+        CallError::CallerGone { .. } => Fault::Late,
         CallError::NoSuchActor { .. } | CallError::Overloaded { .. } | CallError::HostStopping => Fault::Unavailable,
         CallError::TooDeep { .. } | CallError::PayloadTooLarge { .. } | CallError::Unsendable { .. } => Fault::Invalid,
         CallError::Internal { .. } => Fault::Internal,

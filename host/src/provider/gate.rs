@@ -65,7 +65,8 @@ impl ProviderGate {
                 }
             }
             CallFailure::Late { delivered: true } => late(Outcome::Unknown),
-            CallFailure::Late { delivered: false } | CallFailure::Cancelled => late(Outcome::NotDelivered),
+            CallFailure::Late { delivered: false } => late(Outcome::NotDelivered),
+            CallFailure::Cancelled => CallError::CallerGone { target: target(), operation },
             CallFailure::Overloaded { limit } => {
                 CallError::Overloaded { target: target(), limit: u32::try_from(limit).unwrap_or(u32::MAX) }
             }
@@ -101,6 +102,7 @@ impl Callee for ProviderGate {
             operation: invocation.operation,
             payload: invocation.payload,
             deadline: invocation.deadline,
+            cancelled: invocation.cancelled,
         };
         client.call(&outgoing, reply).map_err(|failure| self.explain(failure, invocation, began, reply))
     }

@@ -81,6 +81,8 @@ pub enum CallError {
         operation: String,
         /// The actor's words.
         message: String,
+        /// What failed in truth, when these words end in those of a host call that failed: the actor passed them on.
+        cause: Option<Box<CallError>>,
     },
     /// The actor's guest died during the call.
     #[error("actor {actor} trapped in {operation}: {trap}{detail}")]
@@ -164,6 +166,14 @@ pub enum CallError {
         /// Whether the callee saw it.
         outcome: Outcome,
     },
+    /// Whoever waited for the call has gone, so it was given up.
+    #[error("{operation} of {target} was given up: its caller has gone")]
+    CallerGone {
+        /// Who was called, in words.
+        target: String,
+        /// The operation.
+        operation: String,
+    },
     /// The callee serves as many calls as it may, and none ended by the deadline.
     #[error("{target} already serves its limit of {limit} calls at once")]
     Overloaded {
@@ -217,6 +227,7 @@ impl CallError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Denied(_) | Self::NoTarget { .. } | Self::NoSuchActor { .. } => Blame::Operator,
+            Self::ActorFailed { cause: Some(cause), .. } => cause.blame(),
             Self::ActorFailed { .. } | Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => Blame::Actor,
             Self::ActorNotCallable { .. }
             | Self::TooDeep { .. }
@@ -226,6 +237,7 @@ impl CallError {
                 Blame::Provider
             }
             Self::ProviderUnavailable { .. } | Self::DeadlineExceeded { .. } => Blame::Provider,
+            Self::CallerGone { .. } => Blame::Peer,
             Self::ProviderDraining { .. } | Self::HostNotStarted | Self::HostStopping => Blame::Operator,
             Self::Overloaded { .. } | Self::Internal { .. } => Blame::Host,
         }
@@ -234,14 +246,35 @@ impl CallError {
     /// What became of the call.
     pub const fn outcome(&self) -> Outcome {
         match self {
+            // The actor answered, and doesn't know itself.
+            Self::ActorFailed { cause: Some(cause), .. } if matches!(cause.outcome(), Outcome::Unknown) => {
+                Outcome::Unknown
+            }
             Self::ActorFailed { .. } | Self::ProviderFailed { .. } => Outcome::Answered,
             Self::ActorTrapped { .. } | Self::ProviderPanicked { .. } | Self::ProviderCrashed { .. } => {
                 Outcome::Unknown
             }
             Self::DeadlineExceeded { outcome, .. } => *outcome,
-            Self::PayloadTooLarge { .. } | Self::Internal { .. } => Outcome::Unknown,
+            Self::PayloadTooLarge { .. } | Self::CallerGone { .. } | Self::Internal { .. } => Outcome::Unknown,
             _ => Outcome::NotDelivered,
         }
+    }
+
+    /// Who used up the time of the call, if that is why it failed.
+    pub(crate) fn late(&self) -> Option<&Self> {
+        match self {
+            Self::ActorFailed { cause: Some(cause), .. } => cause.late(),
+            Self::DeadlineExceeded { .. } | Self::ActorTrapped { trap: Trap::OutOfFuel, .. } => Some(self),
+            _ => None,
+        }
+    }
+
+    /// The same, of a call that was delivered to somebody who made the one that was late.
+    pub(crate) fn after_delivery(mut self) -> Self {
+        if let Self::DeadlineExceeded { outcome, .. } = &mut self {
+            *outcome = Outcome::Unknown;
+        }
+        self
     }
 
     /// The word for programs. A released word never changes.
@@ -260,6 +293,7 @@ impl CallError {
             Self::ProviderUnavailable { .. } => "provider_unavailable",
             Self::ProviderDraining { .. } => "provider_draining",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
+            Self::CallerGone { .. } => "caller_gone",
             Self::Overloaded { .. } => "overloaded",
             Self::TooDeep { .. } => "too_deep",
             Self::PayloadTooLarge { .. } => "payload_too_large",
@@ -276,6 +310,7 @@ impl CallError {
             Self::Denied(_) => "sign the actor with the capability, link it, or change the authorizer",
             Self::NoTarget { .. } => "set a link from the actor to a provider of that contract and link name",
             Self::NoSuchActor { .. } => "start the actor, or see `cofferdam ps` for those that run",
+            Self::ActorFailed { cause: Some(cause), .. } => cause.next_step(),
             Self::ActorFailed { .. } => "the actor's own words say why",
             Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => {
                 "mend the actor; the next call is a new one"
@@ -287,6 +322,7 @@ impl CallError {
             Self::ProviderUnavailable { .. } => "wait for its restart; see `cofferdam ps`",
             Self::ProviderDraining { .. } => "wait for the provider to be started again",
             Self::DeadlineExceeded { .. } => "look at the callee's load, or raise the time-out",
+            Self::CallerGone { .. } => "nothing, unless callers go more often than they should",
             Self::Overloaded { .. } => "call less at once, or raise the limit",
             Self::TooDeep { .. } => "look for actors that call each other without end",
             Self::PayloadTooLarge { .. } => "send less, or raise the payload limit",

@@ -1,5 +1,7 @@
 //! One call on its way, and the one thing a call can be made to.
 
+use cofferdam_channel::Cancelled;
+
 use super::{CallError, Deadline, WasmCloudEntity};
 
 /// One call on its way from `origin` to `target`. It borrows everything: the call path allocates nothing for it.
@@ -15,6 +17,8 @@ pub struct Invocation<'a> {
     pub payload: &'a [u8],
     /// When the caller stops waiting.
     pub deadline: Deadline,
+    /// Set when whoever waits for the first call of this stack has gone.
+    pub cancelled: &'a Cancelled,
     /// How many actors are on the stack already: 0 for a call from outside.
     pub depth: u8,
 }
@@ -39,8 +43,10 @@ pub struct HostCall<'a> {
     pub operation: &'a str,
     /// The argument.
     pub payload: &'a [u8],
-    /// The deadline of the call that the guest is serving.
+    /// A moment before the deadline of the call that the guest is serving, so that it can still say what happened.
     pub deadline: Deadline,
+    /// That of the call that the guest is serving.
+    pub cancelled: &'a Cancelled,
     /// The depth of the call that the guest is serving.
     pub depth: u8,
 }
@@ -63,15 +69,17 @@ pub trait Inbound: Send + Sync {
     ) -> Result<(), CallError>;
 }
 
-/// What a provider asks of an actor.
+/// What a provider, or somebody outside of the host, asks of an actor.
 #[derive(Clone, Copy, Debug)]
 pub struct ActorCall<'a> {
-    /// The actor's public key, as the provider states it.
+    /// The actor's public key, as the caller states it; its call alias from outside.
     pub actor: &'a str,
     /// The operation.
     pub operation: &'a str,
     /// The argument.
     pub payload: &'a [u8],
-    /// When the provider stops waiting, by its word.
+    /// When the caller stops waiting, by its word.
     pub deadline: Deadline,
+    /// Set when the caller has gone.
+    pub cancelled: &'a Cancelled,
 }

@@ -122,7 +122,15 @@ fn payloads_and_depth_are_bounded() {
         [(15, "ok "), (16, "too_deep: call to actor MACTOR refused: 16 nested calls are the limit")]
     {
         let target = &origin;
-        let invocation = Invocation { origin: &origin, target, operation: "Echo", payload: b"", deadline, depth };
+        let invocation = Invocation {
+            origin: &origin,
+            target,
+            operation: "Echo",
+            payload: b"",
+            deadline,
+            cancelled: Cancelled::never(),
+            depth,
+        };
         let mut reply = Vec::new();
         assert_eq!(show(actor.call(&invocation, &mut reply).map(|()| reply)), expected);
     }

@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cofferdam_channel::Cancelled;
+
 use super::{ActorError, ActorModule, ActorRuntime, ActorRuntimeConfig, ActorSpec};
 use crate::words::{
-    ActorLimits, CallError, CallLimits, Callee, Deadline, HostCall, Invocation, Outbound, WasmCloudEntity,
+    ActorLimits, CallError, CallLimits, Callee, Deadline, HostCall, Invocation, Outbound, Outcome, WasmCloudEntity,
 };
 
 /// The public key of the actor under test.
@@ -72,7 +74,15 @@ pub(super) fn call_within(
     let (origin, target) = (WasmCloudEntity::system(), WasmCloudEntity::Actor(ACTOR.into()));
     let deadline = Deadline::after(timeout);
     let mut reply = Vec::new();
-    let invocation = Invocation { origin: &origin, target: &target, operation, payload, deadline, depth: 0 };
+    let invocation = Invocation {
+        origin: &origin,
+        target: &target,
+        operation,
+        payload,
+        deadline,
+        cancelled: Cancelled::never(),
+        depth: 0,
+    };
     actor.call(&invocation, &mut reply).map(|()| reply)
 }
 

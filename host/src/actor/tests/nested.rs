@@ -16,8 +16,8 @@ impl Outbound for Actors {
         let Some(actor) = actor else { return Nowhere.host_call(call, reply) };
         let target = WasmCloudEntity::Actor(call.namespace.to_owned());
         let depth = call.depth + 1;
-        let HostCall { origin, operation, payload, deadline, .. } = *call;
-        actor.call(&Invocation { origin, target: &target, operation, payload, deadline, depth }, reply)
+        let HostCall { origin, operation, payload, deadline, cancelled, .. } = *call;
+        actor.call(&Invocation { origin, target: &target, operation, payload, deadline, cancelled, depth }, reply)
     }
 }
 
@@ -108,4 +108,62 @@ fn a_panic_of_the_outbound_ends_the_call_and_not_the_host() {
     let shown = show(call(&actor, "Forward", &forward("B", "Echo", b"")));
     assert_eq!(shown, "internal: internal error: actor MACTOR: __host_call panicked: on purpose");
     assert_eq!(show(call(&actor, "Echo", b"next")), "ok next");
+}
+
+/// A guest that loses its time to a host call, and has none left to say so, is not to blame; one that spends it is.
+#[test]
+fn whoever_took_the_time_is_late() {
+    /// Takes a part of the time of each call: all of it in hundredths, and what comes after its deadline.
+    struct Takes {
+        hundredths: u32,
+        over: Duration,
+    }
+    impl Outbound for Takes {
+        fn host_call(&self, call: &HostCall<'_>, _: &mut Vec<u8>) -> Result<(), CallError> {
+            let began = Deadline::now();
+            let until = began.plus(call.deadline.since(began) * self.hundredths / 100).plus(self.over);
+            while !until.expired() {
+                std::hint::spin_loop();
+            }
+            let (target, operation) = ("provider VSLOW".to_owned(), call.operation.to_owned());
+            let waited = Deadline::now().since(began);
+            Err(CallError::DeadlineExceeded { target, operation, waited, outcome: Outcome::NotDelivered })
+        }
+    }
+    let check = |guest: &str, operation: &str, takes: Takes, expected: &str| {
+        let runtime = ActorRuntime::new(ActorRuntimeConfig::default()).unwrap();
+        let wasm = if guest.ends_with("wat") { wat_guest(guest) } else { built_guest(guest) };
+        let actor = runtime.load(spec(&wasm, limits(1)), Arc::new(takes)).unwrap();
+        let payload = forward("V", "Get", b"");
+        let error = call_within(&actor, operation, &payload, Duration::from_millis(300)).unwrap_err();
+        let shown = format!("{} {} {}", error.kind(), error.blame().as_str(), error.outcome().as_str());
+        assert_eq!(shown, expected, "{operation}: {error}");
+    };
+    let all = || Takes { hundredths: 100, over: Duration::ZERO };
+    let more = || Takes { hundredths: 100, over: Duration::from_millis(50) };
+    check("caller.wasm", "Forward", all(), "actor_failed provider answered");
+    check("caller.wasm", "Forward", more(), "deadline_exceeded provider unknown");
+    check("faults.wat", "CallFlood", all(), "deadline_exceeded provider unknown");
+    check("faults.wat", "CallFlood", Takes { hundredths: 0, over: Duration::ZERO }, "actor_trapped actor unknown");
+}
+
+#[test]
+fn a_guest_ends_when_its_caller_goes() {
+    let actor = load(&wat_guest("faults.wat"));
+    let (origin, target) = (WasmCloudEntity::system(), WasmCloudEntity::Actor(ACTOR.into()));
+    let cancelled = Cancelled::new();
+    let error = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while actor.instances().1 == 0 {
+                std::thread::yield_now();
+            }
+            cancelled.set();
+        });
+        let (deadline, cancelled) = (Deadline::after(Duration::from_secs(60)), &cancelled);
+        let (origin, target) = (&origin, &target);
+        let invocation = Invocation { origin, target, operation: "Loop", payload: b"", deadline, cancelled, depth: 0 };
+        actor.call(&invocation, &mut Vec::new()).unwrap_err()
+    });
+    assert_eq!(error.to_string(), "Loop of actor MACTOR was given up: its caller has gone");
+    assert_eq!(show(call(&actor, "Ok", b"")), "ok ok");
 }
