@@ -199,6 +199,24 @@ fn what_cannot_be_run_says_why_and_leaves_nothing() {
     }
 }
 
+/// A log that nobody can write costs its lines; a ready line that nobody can write is a failure of the start.
+#[test]
+fn a_full_disk_costs_the_log_and_not_the_host() {
+    let mut session = Session::new();
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child = session.command(RUN).stderr(full()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert!(ready.starts_with("ready: "), "{ready:?}");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let output = session.run_into(RUN, full());
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("error: the result cannot be written to standard output"), "{log}");
+    assert!(!session.path("host.sock").exists());
+}
+
 #[test]
 fn a_second_signal_ends_the_host_at_once() {
     let session = Session::new();

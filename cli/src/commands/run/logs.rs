@@ -39,6 +39,8 @@ pub(super) fn start(args: &LogArgs, environment: &BTreeMap<String, OsString>) ->
     })?;
     let coloured = io::stderr().is_terminal() && variable("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(coloured);
+    // A log that takes nothing (a full disk) costs lines and never the host: by default each lost line panics.
+    let log = log.log_internal_errors(false);
     let started = match args.log_format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),
