@@ -101,8 +101,14 @@ impl LoadedLibrary {
         unsafe { (self.descriptor.unbind)(self.context, &raw const link) }
     }
 
-    /// Runs one call on this thread; the answer goes into `answer`, up to the payload limit.
-    pub(crate) fn handle(&self, call: &Incoming<'_>, payload_bytes_max: usize, answer: &mut Vec<u8>) -> abi::Status {
+    /// Runs one call on this thread; the answer goes into `answer`, up to the payload limit. Returns, too, how long the
+    /// answer would have been that was refused for its length.
+    pub(crate) fn handle(
+        &self,
+        call: &Incoming<'_>,
+        payload_bytes_max: usize,
+        answer: &mut Vec<u8>,
+    ) -> (abi::Status, Option<usize>) {
         let call = abi::Call {
             size: size_of::<abi::Call>() as u32,
             reserved: 0,

@@ -247,7 +247,7 @@ struct Calls {
 
 impl Service for Calls {
     fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
-        let status = self.library.handle(call, self.payload_bytes_max, answer);
+        let (status, refused) = self.library.handle(call, self.payload_bytes_max, answer);
         let fault = match status {
             Status::OK => return Ok(()),
             Status::FAILED => Fault::Failed,
@@ -258,7 +258,12 @@ impl Service for Calls {
             Status::INVALID => Fault::Invalid,
             _ => Fault::Internal,
         };
-        *answer = sink::words_or_status(status, answer).into_bytes();
+        let mut words = sink::words_or_status(status, answer);
+        if let Some(bytes) = refused {
+            let limit = self.payload_bytes_max;
+            words.push_str(&format!(" (an answer of {bytes} bytes was refused, the limit is {limit} bytes)"));
+        }
+        *answer = words.into_bytes();
         Err(fault)
     }
 }

@@ -10,19 +10,27 @@ use cofferdam_channel::protocol::limits::clip;
 struct Target<'a> {
     bytes: &'a mut Vec<u8>,
     bytes_max: usize,
+    /// How long the last that was refused for its length would have been.
+    refused: Option<usize>,
 }
 
-/// Runs `with` on a sink that writes into `bytes`, at most `bytes_max` of them.
-pub(crate) fn write_into<R>(bytes: &mut Vec<u8>, bytes_max: usize, with: impl FnOnce(*mut Sink) -> R) -> R {
-    let mut target = Target { bytes, bytes_max };
+/// Runs `with` on a sink that writes into `bytes`, at most `bytes_max` of them. Returns, too, how many it would have been,
+/// if some were refused for that.
+pub(crate) fn write_into<R>(
+    bytes: &mut Vec<u8>,
+    bytes_max: usize,
+    with: impl FnOnce(*mut Sink) -> R,
+) -> (R, Option<usize>) {
+    let mut target = Target { bytes, bytes_max, refused: None };
     let mut sink = Sink { context: (&raw mut target).cast(), reserve, clear };
-    with(&raw mut sink)
+    let result = with(&raw mut sink);
+    (result, target.refused)
 }
 
 /// Runs `with` on a sink of its own and returns what was written.
 pub(crate) fn collect<R>(bytes_max: usize, with: impl FnOnce(*mut Sink) -> R) -> (R, Vec<u8>) {
     let mut bytes = Vec::new();
-    let result = write_into(&mut bytes, bytes_max, with);
+    let (result, _) = write_into(&mut bytes, bytes_max, with);
     (result, bytes)
 }
 
@@ -30,9 +38,11 @@ unsafe extern "C" fn reserve(context: *mut c_void, bytes: usize) -> *mut u8 {
     // SAFETY: `write_into` put its own target there, which outlives the sink, and one thread uses it at a time.
     let target = unsafe { &mut *context.cast::<Target<'_>>() };
     let start = target.bytes.len();
-    let Some(end) = start.checked_add(bytes).filter(|end| *end <= target.bytes_max) else {
+    let end = start.saturating_add(bytes);
+    if end > target.bytes_max {
+        target.refused = Some(end);
         return std::ptr::null_mut();
-    };
+    }
     if target.bytes.try_reserve(bytes).is_err() {
         return std::ptr::null_mut();
     }

@@ -88,7 +88,18 @@ fn check_export(info: &ModuleInfo, name: &'static str, params: &[Type], results:
         None => Ok(false),
         Some(ExternType::Function(ty)) if ty.params() == params && ty.results() == results => Ok(true),
         Some(ExternType::Function(ty)) => Err(ActorError::ExportSignature { name, expected, found: signature(&ty) }),
-        Some(other) => Err(ActorError::ExportSignature { name, expected, found: format!("{other:?}") }),
+        Some(other) => Err(ActorError::ExportSignature { name, expected, found: in_words(&other).to_owned() }),
+    }
+}
+
+/// What is exported, where only a function will do.
+fn in_words(ty: &ExternType) -> &'static str {
+    match ty {
+        ExternType::Function(_) => "a function",
+        ExternType::Global(_) => "a global",
+        ExternType::Table(_) => "a table",
+        ExternType::Memory(_) => "a memory",
+        ExternType::Tag(_) => "a tag",
     }
 }
 

@@ -6,12 +6,15 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use nix::errno::Errno;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
+
+/// Orders that may wait; whoever orders more waits, by the time-out of a start.
+const ORDERS_MAX: usize = 16;
 
 /// Starts processes until it is dropped.
 #[derive(Debug)]
@@ -44,9 +47,9 @@ pub(super) struct Unreaped {
 impl Spawner {
     /// Starts the thread.
     pub fn start() -> io::Result<Self> {
-        let (orders, received) = channel::<Order>();
+        let (orders, mut received) = channel::<Order>(ORDERS_MAX);
         thread::Builder::new().name("spawner".into()).spawn(move || {
-            while let Ok(Order { program, control, done }) = received.recv() {
+            while let Some(Order { program, control, done }) = received.blocking_recv() {
                 // Whoever ordered may have gone: what is not taken kills and reaps its process when it is dropped.
                 let _ = done.send(spawn(&program, control));
             }
@@ -58,7 +61,7 @@ impl Spawner {
     pub(super) async fn spawn(&self, program: &Path, control: OwnedFd) -> io::Result<Spawned> {
         let (done, spawned) = oneshot::channel();
         let order = Order { program: program.to_owned(), control, done };
-        self.orders.send(order).map_err(|_| io::Error::other("the thread that starts processes has ended"))?;
+        self.orders.send(order).await.map_err(|_| io::Error::other("the thread that starts processes has ended"))?;
         spawned.await.map_err(|_| io::Error::other("the thread that starts processes has ended"))?
     }
 }

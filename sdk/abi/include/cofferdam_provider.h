@@ -90,7 +90,9 @@ typedef struct cofferdam_host_v1 {
 
     /* Makes a queue for calls that don't block. One per event loop; NULL when there is no descriptor left. */
     cofferdam_completions *(*completions_create)(void *context);
-    /* The queue's descriptor: readable while a completion waits. It belongs to the queue; poll it, don't read it. */
+    /* The queue's descriptor: readable while a completion waits. It belongs to the queue; poll it, don't read it. A
+     * completion that comes into an empty queue makes a new edge: whoever polls for edges (EPOLLET) calls
+     * `completions_next` until it returns 0. */
     int32_t (*completions_fd)(const cofferdam_completions *queue);
     /* Begins a call and returns without waiting. On COFFERDAM_OK exactly one completion with `token` will come, by the
      * deadline; on any other status none will, and the sink holds why. */

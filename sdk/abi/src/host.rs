@@ -72,7 +72,9 @@ pub struct HostV1 {
 
     /// Makes a queue for calls that don't block. One per event loop; null when there is no descriptor left.
     pub completions_create: unsafe extern "C" fn(context: *mut c_void) -> *mut Completions,
-    /// The queue's descriptor: readable while a completion waits. It belongs to the queue; poll it, don't read it.
+    /// The queue's descriptor: readable while a completion waits. It belongs to the queue; poll it, don't read it. A
+    /// completion that comes into an empty queue makes a new edge: whoever polls for edges (`EPOLLET`) calls
+    /// `completions_next` until it returns 0.
     pub completions_fd: unsafe extern "C" fn(queue: *const Completions) -> i32,
     /// Begins a call and returns without waiting. On [`Status::OK`] exactly one completion with `token` will come, by
     /// the deadline; on any other status none will, and the sink holds why.
