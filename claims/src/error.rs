@@ -71,7 +71,7 @@ pub enum Fault {
     /// The file does not begin as WebAssembly does.
     #[error("not a WebAssembly module: it begins with {found}, not with 00 61 73 6d")]
     NotWasm {
-        /// Its first bytes in hex.
+        /// Its first bytes in hex, or "text".
         found: String,
     },
     /// A component (of the component model), or a module of another version.

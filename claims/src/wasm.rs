@@ -117,7 +117,9 @@ fn check_header(wasm: &[u8]) -> Result<(), Fault> {
     }
     let head = &wasm[..wasm.len().min(4)];
     if head != &MAGIC[..head.len()] {
-        return Err(Fault::NotWasm { found: HEXLOWER.encode(head) });
+        // Text is not repeated: it may be a seed, given by mistake.
+        let found = if head.iter().all(u8::is_ascii_graphic) { "text".to_owned() } else { HEXLOWER.encode(head) };
+        return Err(Fault::NotWasm { found });
     }
     match wasm.get(4..HEADER_BYTES) {
         None => Err(truncated("the header", wasm.len())),

@@ -108,6 +108,12 @@ fn look(path: &Path, args: &InspectArgs) -> Result<Found, Failure> {
 
 fn looks(path: &Path) -> Result<Looks, Failure> {
     let unreadable = |error| Failure::unreadable(path, &error);
+    let there = std::fs::metadata(path).map_err(unreadable)?;
+    if !there.is_file() && !there.is_dir() {
+        // What follows opens it again: a pipe would have lost its head, or never end.
+        let message = format!("{}: is a pipe or a device, and only files are looked at", path.display());
+        return Err(Failure::new(Exit::Usage, "unknown_file", message, "save it to a file, and inspect that"));
+    }
     let mut head = Vec::new();
     File::open(path).map_err(unreadable)?.take(HEAD_BYTES).read_to_end(&mut head).map_err(unreadable)?;
     Ok(match head.as_slice() {

@@ -149,6 +149,9 @@ fn a_command_that_cannot_be_carried_out_says_why() {
         vec!["par", "verify", "empty"],
         vec!["par", "verify", "."],
         vec!["inspect", "."],
+        vec!["inspect", "/dev/stdin"],
+        vec!["inspect", "/dev/zero"],
+        vec!["claims", "inspect", "issuer.nk"],
         vec!["keys", "gen", "actor", "--out", "issuer.nk"],
         vec!["claims", "verify", "plain.wasm", "--trust", "SAAI4AG2IXBUG3JCGPJE2MK7IYPN3Q5KL7YALGTGJCJCB3DOEEIONKMA6I"],
     ];
