@@ -4,6 +4,7 @@
 mod contracts;
 mod deadlines;
 mod faults;
+mod full_disk;
 mod host_death;
 mod lifecycle;
 mod mending;
