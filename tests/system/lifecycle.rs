@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use cofferdam_host::{HostBuilder, HostError, HostManifest};
+use cofferdam_host::{HostBuilder, HostError, HostManifest, NativeCapability};
 use cofferdam_tests::golden::{redact, show, show_error};
 use cofferdam_tests::process::until;
 use cofferdam_tests::{Rig, artifacts, http, payload};
@@ -125,7 +125,7 @@ async fn what_can_not_be_is_said() {
     note("the same in ps", link_state(&rig).await);
 
     let broken = artifacts::archive_of("broken", PROBE, b"no library at all");
-    let broken = cofferdam_host::NativeCapability::from_archive(&broken, None).expect("its signature is good");
+    let broken = NativeCapability::from_archive(&broken, None).expect("its signature is good");
     note("a provider that is no library", error_of(rig.host.start_native_capability(broken).await));
     assert_eq!(rig.ps().await.providers.len(), 3, "it was not kept");
 
@@ -183,6 +183,49 @@ async fn stop_lets_calls_in_flight_end() {
             rig.start_provider(again).await;
         }
     }
+}
+
+/// Waits 700 ms in the probe, then calls the probe of link `fresh`, and answers what that answers.
+const TWO_CALLS: &str = r#"(module
+  (import "wapc" "__host_call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wapc" "__host_response_len" (func $len (result i32)))
+  (import "wapc" "__host_response" (func $response (param i32)))
+  (import "wapc" "__guest_response" (func $answer (param i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "default")
+  (data (i32.const 16) "fresh")
+  (data (i32.const 32) "cofferdam:probe")
+  (data (i32.const 64) "Wait")
+  (data (i32.const 80) "Echo")
+  (data (i32.const 96) "\cd\02\bc")
+  (func (export "__guest_call") (param i32 i32) (result i32)
+    (drop (call $call (i32.const 0) (i32.const 7) (i32.const 32) (i32.const 15)
+      (i32.const 64) (i32.const 4) (i32.const 96) (i32.const 3)))
+    (if (i32.eqz (call $call (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 15)
+      (i32.const 80) (i32.const 4) (i32.const 80) (i32.const 4))) (then (return (i32.const 0))))
+    (call $response (i32.const 1024))
+    (call $answer (i32.const 1024) (call $len))
+    (i32.const 1)))"#;
+
+/// While a host stops, what is on its way may still make its first call of a provider.
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_lets_calls_on_their_way_begin_others() {
+    let rig = Rig::start().await;
+    let wasm = artifacts::sign("two calls", &wat::parse_str(TWO_CALLS).expect("it is a module"), &[PROBE], None);
+    let actor = rig.start_actor(cofferdam_host::Actor::from_slice(&wasm).expect("it verifies")).await;
+    let slow = rig.provider("probe", PROBE).await;
+    let fresh = NativeCapability::from_archive(&artifacts::archive("probe", PROBE), Some("fresh".to_owned()));
+    let fresh = rig.start_provider(fresh.expect("its signature is good")).await;
+    rig.link(&actor, PROBE, &slow, &[]).await.expect("the probe accepts");
+    let link = rig.host.set_link(&actor, PROBE, Some("fresh".to_owned()), fresh, HashMap::new());
+    link.await.expect("the probe accepts");
+    let (host, id) = (rig.host.clone(), actor.clone());
+    let on_its_way = tokio::spawn(async move { host.call_actor(&id, "Both", b"").await });
+    until("the slow call is in", async || rig.ps().await.actors.iter().any(|row| row.calls_in_flight == 1)).await;
+    rig.host.stop().await;
+    assert_eq!(show(&on_its_way.await.expect("no panic")), "ok: Echo");
+    let again = error_of(rig.host.start().await);
+    assert_eq!(again, "host_stopping: the host is stopping and starts nothing any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]
