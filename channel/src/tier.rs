@@ -1,11 +1,15 @@
 //! What every tier offers: a client that calls, and a service that is called.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cofferdam_protocol::call::Fault;
 use thiserror::Error;
 
 use crate::{Cancelled, Deadline};
+
+/// How often a call whose caller may go looks whether it has. Nothing wakes a thread that reads a socket for a flag.
+const CANCELLED_LOOK: Duration = Duration::from_millis(20);
 
 /// One call, as the asking side hands it over.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +24,26 @@ pub struct Outgoing<'a> {
     pub deadline: Deadline,
     /// Ends the wait before the deadline: for a call that is part of another, whose caller may go.
     pub cancelled: &'a Cancelled,
+}
+
+impl Outgoing<'_> {
+    /// Whether there is nothing to wait for any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.cancelled.is_set() || self.deadline.expired()
+    }
+
+    /// Until when to wait before [`Outgoing::is_over`] is asked again.
+    pub(crate) fn next_look(&self) -> Deadline {
+        if !self.cancelled.is_possible() {
+            return self.deadline;
+        }
+        self.deadline.min(Deadline::after(CANCELLED_LOOK))
+    }
+
+    /// Why it ended without an answer, and whether the peer may have seen it.
+    pub(crate) fn given_up(&self, delivered: bool) -> CallFailure {
+        if self.cancelled.is_set() { CallFailure::Cancelled } else { CallFailure::Late { delivered } }
+    }
 }
 
 /// One call, as the answering side gets it.

@@ -9,7 +9,6 @@
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use cofferdam_protocol::DecodeError;
 use cofferdam_protocol::call::{CallId, Header, Request};
@@ -22,9 +21,6 @@ use super::reader::{Frame, FrameReader};
 use super::writer::{Writer, Written};
 use super::{Broken, OnBroken, Until, prepare};
 use crate::{CallFailure, Cancelled, Client, Deadline, Outgoing};
-
-/// How often a call whose caller may go looks whether it has. Nothing wakes a thread that reads a socket for a flag.
-const CANCELLED_LOOK: Duration = Duration::from_millis(20);
 
 /// The bounds of one client.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +80,7 @@ impl SocketClient {
             }
             if !slot.look(|news| news.admitted) || outgoing.cancelled.is_set() {
                 self.leave(call, false);
-                return Err(given_up(outgoing, false));
+                return Err(outgoing.given_up(false));
             }
         }
         match self.send(call, outgoing) {
@@ -106,7 +102,7 @@ impl SocketClient {
         }
         slot.look(|news| news.ended.take()).ok_or_else(|| {
             self.leave(call, true);
-            given_up(outgoing, true)
+            outgoing.given_up(true)
         })
     }
 
@@ -121,7 +117,7 @@ impl SocketClient {
                 news.should_read &= is_done;
                 is_done
             });
-            if is_done || is_over(outgoing) {
+            if is_done || outgoing.is_over() {
                 break;
             }
             if !self.is_broken()
@@ -129,13 +125,13 @@ impl SocketClient {
                 && let Some(mut reading) = self.reader.try_lock()
             {
                 // A wait that ends only to look whether the caller has gone is no reason to let go.
-                while !slot.look(|news| done(news)) && !is_over(outgoing) && !self.is_broken() {
-                    self.read_one(&mut reading, next_look(outgoing).into());
+                while !slot.look(|news| done(news)) && !outgoing.is_over() && !self.is_broken() {
+                    self.read_one(&mut reading, outgoing.next_look().into());
                 }
                 drop(reading);
                 self.flight.lock().hand_over_reading();
             }
-            slot.wait(next_look(outgoing), &enough);
+            slot.wait(outgoing.next_look(), &enough);
         }
         // Asked to read and leaving: somebody else should.
         let asked = slot.look(|news| {
@@ -267,23 +263,6 @@ impl SocketClient {
             (self.on_broken)(broken);
         }
     }
-}
-
-/// Whether there is nothing to wait for any more.
-fn is_over(outgoing: &Outgoing<'_>) -> bool {
-    outgoing.cancelled.is_set() || outgoing.deadline.expired()
-}
-
-/// Until when to wait before [`is_over`] is asked again.
-fn next_look(outgoing: &Outgoing<'_>) -> Deadline {
-    if !outgoing.cancelled.is_possible() {
-        return outgoing.deadline;
-    }
-    outgoing.deadline.min(Deadline::after(CANCELLED_LOOK))
-}
-
-fn given_up(outgoing: &Outgoing<'_>, delivered: bool) -> CallFailure {
-    if outgoing.cancelled.is_set() { CallFailure::Cancelled } else { CallFailure::Late { delivered } }
 }
 
 fn request<'a>(call: CallId, outgoing: &Outgoing<'a>) -> Header<'a> {

@@ -13,6 +13,7 @@ mod completions;
 mod flight;
 mod leadership;
 mod reader;
+mod running;
 mod server;
 mod spin;
 mod writer;

@@ -14,13 +14,14 @@ use std::time::Duration;
 use cofferdam_protocol::call::{CallId, Fault, Header};
 use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::leadership::{Leadership, Turn};
 use super::reader::{Frame, FrameReader};
+use super::running::Running;
 use super::writer::Writer;
 use super::{Broken, OnBroken, Until, prepare};
-use crate::{Cancelled, Deadline, Incoming, Service};
+use crate::{Deadline, Incoming, Service};
 
 /// How long an idle worker stays, beyond the one that reads.
 const IDLE: Duration = Duration::from_secs(10);
@@ -48,55 +49,6 @@ pub struct SocketServer {
     service: Arc<dyn Service>,
     config: ServerConfig,
     on_broken: OnBroken,
-}
-
-/// What one worker runs.
-#[derive(Default)]
-struct Running {
-    call: Mutex<Present>,
-}
-
-/// The call that runs; 0 for none. The asking side counts from 1.
-#[derive(Default)]
-struct Present {
-    call: CallId,
-    cancelled: Cancelled,
-}
-
-impl Running {
-    fn begin(&self, call: CallId) {
-        let mut running = self.call.lock();
-        // Whatever a call has handed on still hears of its own cancel only.
-        if running.cancelled.is_set() {
-            running.cancelled = Cancelled::new();
-        }
-        running.call = call;
-    }
-
-    fn end(&self) {
-        self.call.lock().call = 0;
-    }
-
-    fn is_idle(&self) -> bool {
-        self.call.lock().call == 0
-    }
-
-    fn cancelled(&self) -> Cancelled {
-        self.call.lock().cancelled.clone()
-    }
-
-    /// Only the call that is meant: under the lock no other can begin meanwhile.
-    fn cancel(&self, call: CallId) {
-        let running = self.call.lock();
-        if running.call == call {
-            running.cancelled.set();
-        }
-    }
-
-    /// Whatever it is: its caller has gone with the connection.
-    fn cancel_any(&self) {
-        self.call.lock().cancelled.set();
-    }
 }
 
 /// A worker that is counted. Dropping it, however the worker ends, takes it out again.

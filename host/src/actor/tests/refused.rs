@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn what_is_no_actor_is_refused_with_its_reason() {
     let table = [
-        ("guest-call-global.wat", "the module exports __guest_call as Global"),
+        ("guest-call-global.wat", "the module exports __guest_call as a global, waPC has"),
         ("guest-call-type.wat", "the module exports __guest_call as "),
         ("import-memory.wat", "the module imports memory of env, which the host does not offer"),
         ("import-module.wat", "the module imports do_it of elsewhere, which the host does not offer"),
