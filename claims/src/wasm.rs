@@ -21,6 +21,8 @@ const VERSION: [u8; 4] = [1, 0, 0, 0];
 const HEADER_BYTES: usize = 8;
 /// The highest section id of the specification (tags).
 const SECTION_ID_MAX: u8 = 13;
+/// An empty section is two bytes of the file and forty times that in memory, before any signature has been looked at.
+const SECTIONS_MAX: usize = 10_000;
 
 /// A module, cut into the token and everything else. Borrows the module.
 pub(crate) struct Module<'a> {
@@ -43,9 +45,18 @@ impl<'a> Module<'a> {
     pub(crate) fn parse(wasm: &'a [u8]) -> Result<Self, Fault> {
         check_header(wasm)?;
         let mut sections = Vec::new();
+        // One bit for each id.
+        let mut seen = 0u16;
         let mut at = HEADER_BYTES;
         while at < wasm.len() {
             let section = Section::parse(wasm, at)?;
+            if section.id != 0 && seen & (1 << section.id) != 0 {
+                return Err(framing(at, "a section of the same kind came before"));
+            }
+            if sections.len() == SECTIONS_MAX {
+                return Err(framing(at, "it has more than 10000 sections"));
+            }
+            seen |= 1 << section.id;
             at = section.whole.end;
             sections.push(section);
         }

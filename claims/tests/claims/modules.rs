@@ -45,6 +45,7 @@ fn every_bad_module_has_its_error() {
         ("truncated length", [&module[..], &[0, 0x80]].concat()),
         ("length over 32 bits", [&module[..], &[0, 0xff, 0xff, 0xff, 0xff, 0x7f]].concat()),
         ("unknown section", [module.clone(), section(14, b"", 1)].concat()),
+        ("two types sections", [module.clone(), section(1, b"", 1)].concat()),
         ("custom without a name", [module.clone(), section(0, b"", 1)].concat()),
         ("custom with a long name", [module.clone(), section(0, b"\x09jwt", 1)].concat()),
         ("custom with a bad name", [module.clone(), section(0, b"\x03\xff\xfe\xfd", 1)].concat()),
@@ -184,6 +185,18 @@ fn the_token_limit_is_exact() {
     };
     assert!(!with_bytes(TOKEN_BYTES_MAX));
     assert!(with_bytes(TOKEN_BYTES_MAX + 1));
+}
+
+/// A file of many small sections must not take many times its size, before anybody's signature has been checked.
+#[test]
+fn the_sections_are_bounded() {
+    let with = |sections: usize| [&b"\0asm\x01\0\0\0"[..], &custom("x", b"").repeat(sections)].concat();
+    assert!(module_hash("many.wasm", &with(10_000)).is_ok());
+    let error = module_hash("many.wasm", &with(10_001)).unwrap_err().to_string();
+    assert!(error.ends_with("it has more than 10000 sections"), "{error}");
+    let bomb = [&b"\0asm\x01\0\0\0"[..], &b"\x0b\0".repeat(1 << 20)].concat();
+    let error = module_hash("bomb.wasm", &bomb).unwrap_err().to_string();
+    assert!(error.ends_with("a section of the same kind came before"), "{error}");
 }
 
 #[test]

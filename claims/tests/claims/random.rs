@@ -2,7 +2,7 @@
 //! it beside this file.
 
 use cofferdam_claims::{ActorClaims, Packing, ProviderArchive, Trust, inspect_actor, sign_actor, verify_actor};
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -117,9 +117,9 @@ proptest! {
     #[test]
     fn whatever_is_signed_verifies(
         name in "\\PC{0,40}", caps in vec("[a-z:]{0,20}", 0..5), rev in any::<Option<i32>>(),
-        sections in vec((1u8..=13, vec(any::<u8>(), 0..200), 2usize..=5), 0..6),
+        sections in btree_map(1u8..=13, (vec(any::<u8>(), 0..200), 2usize..=5), 0..6),
     ) {
-        let framed: Vec<u8> = sections.iter().flat_map(|(id, body, pad)| section(*id, body, *pad)).collect();
+        let framed: Vec<u8> = sections.iter().flat_map(|(id, (body, pad))| section(*id, body, *pad)).collect();
         let wasm = [b"\0asm\x01\0\0\0".to_vec(), framed].concat();
         let request = ActorClaims { name: name.clone(), caps: caps.clone(), rev, ..request() };
         let signed = sign_actor("any.wasm", &wasm, request, &account(), &actor()).unwrap();
