@@ -3,7 +3,6 @@
 //! The hash in the token covers the module without that section, and is compared always, whatever revision of wascap
 //! made the token (wascap itself skips it for old ones).
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::SystemTime;
@@ -11,14 +10,15 @@ use std::time::SystemTime;
 use nkeys::KeyPair;
 
 use crate::error::{Bearer, ClaimsError, Fault, plain};
+use crate::files::open_file;
 use crate::keys::KeyKind;
 use crate::metadata::{ActorMetadata, normalize_call_alias};
 use crate::token::{self, Decoded, Inspection, Metadata, Scrutiny, Validity, Verified};
 use crate::trust::Trust;
 use crate::wasm::{self, Module};
 
-/// A module larger than this is not read from a file.
-pub const MODULE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// A module larger than this is neither read from a file nor compiled.
+pub const MODULE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What to put into an actor's claims when signing it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>, ClaimsError> {
 fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Fault> {
     let unreadable = |source| Fault::Unreadable { source };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open_file(path).map_err(unreadable)?;
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > bytes_max {
         return Err(Fault::Oversized { what: "the file".to_owned(), bytes_max });

@@ -8,7 +8,6 @@ mod read;
 mod write;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -17,6 +16,7 @@ use std::time::SystemTime;
 use wascap::jwt::Claims;
 
 use crate::error::{Bearer, Check, ClaimsError, Fault, plain};
+use crate::files::open_file;
 use crate::keys::KeyKind;
 use crate::metadata::ProviderMetadata;
 use crate::token::{Decoded, Inspection, Metadata, Scrutiny, Verified};
@@ -106,7 +106,7 @@ impl ProviderArchive {
     /// Reads an archive from a file with the default limits, see [`Self::try_load`].
     pub fn try_load_file(path: impl AsRef<Path>) -> Result<Self, ClaimsError> {
         let source = path.as_ref().display().to_string();
-        let file = File::open(&path).map_err(|e| Fault::Unreadable { source: e }.on(&source))?;
+        let file = open_file(path.as_ref()).map_err(|e| Fault::Unreadable { source: e }.on(&source))?;
         Self::read(&source, BufReader::with_capacity(64 * 1024, file), &ArchiveLimits::default())
     }
 

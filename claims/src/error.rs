@@ -14,7 +14,8 @@ use crate::keys::KeyError;
 use text::{list, utc};
 
 pub use check::Check;
-pub use next_step::unwritable;
+pub use next_step::{unreadable, unwritable};
+pub use text::deceives;
 pub(crate) use text::plain;
 
 /// One check failed on one file.

@@ -4,12 +4,13 @@
 //! is looked at. No text made here ever contains a seed, not even a wrong one.
 
 use std::fmt;
-use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use nkeys::{KeyPair, KeyPairType};
+
+use crate::files::{create_private, open_file};
 
 /// A seed file is one line of 58 characters; anything longer than this is some other file.
 const SEED_FILE_BYTES_MAX: u64 = 4096;
@@ -180,26 +181,22 @@ pub fn from_seed(kind: KeyKind, seed: &str) -> Result<KeyPair, KeyError> {
 pub fn load_seed(kind: KeyKind, path: &Path) -> Result<KeyPair, KeyError> {
     let failed = |source| KeyError::File { act: "read", path: path.to_owned(), source };
     let mut text = String::new();
-    let file = fs::File::open(path).map_err(failed)?;
+    let file = open_file(path).map_err(failed)?;
     file.take(SEED_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    seed_pair(kind, text.trim(), &path.display().to_string())
+    let origin = path.display().to_string();
+    if text.trim().is_empty() {
+        return Err(KeyError::NotASeed { origin, why: "it is empty".to_owned() });
+    }
+    seed_pair(kind, text.trim(), &origin)
 }
 
 /// Writes the seed into a new file that only its owner can read. An existing file is never replaced: a lost seed is
 /// a lost identity.
 pub fn save_seed(pair: &KeyPair, path: &Path) -> Result<(), KeyError> {
     let seed = pair.seed().map_err(|_| KeyError::NoSeed { key: pair.public_key() })?;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let failed = |source| KeyError::File { act: "write", path: path.to_owned(), source };
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(format!("{seed}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
-        // Half a seed is none, and its file would be in the way of the next attempt.
-        let _ = fs::remove_file(path);
-        failed(error)
-    })
+    // In one step: half a seed is none, and its file would be in the way of the next attempt.
+    create_private(path, format!("{seed}\n").as_bytes()).map_err(failed)
 }
 
 /// That this pair can sign and is of the kind.

@@ -46,7 +46,8 @@
 //! # What this crate must never do
 //!
 //! Reach for the network, know the host, print, put a seed into an error, or take memory because a length in a file says
-//! so. Files are opened only by `load_seed`, `save_seed`, `read_module`, `try_load_file`, `write` and `replace_file`.
+//! so. Files are opened only by `files.rs`, for `load_seed`, `save_seed`, `read_module`, `try_load_file` and `write`, and for
+//! whoever calls `open_file` or `replace_file`; a pipe or a device is never read.
 //!
 //! Start reading at `token.rs`, the checks; then `wasm.rs` and `archive/read.rs`, the two parsers.
 
@@ -64,8 +65,8 @@ mod wasm;
 
 pub use actor::{ActorClaims, MODULE_BYTES_MAX, inspect_actor, module_hash, read_module, sign_actor, verify_actor};
 pub use archive::{ArchiveLimits, Packing, ProviderArchive, WriteOptions, native_target};
-pub use error::{Bearer, Check, ClaimsError, Fault, unwritable};
-pub use files::replace_file;
+pub use error::{Bearer, Check, ClaimsError, Fault, deceives, unreadable, unwritable};
+pub use files::{NotAFile, is_not_a_file, open_file, replace_file};
 pub use keys::{KeyError, KeyKind, from_seed, load_seed, save_seed};
 pub use metadata::{ActorMetadata, ProviderMetadata, normalize_call_alias};
 pub use nkeys::KeyPair;

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use cofferdam_claims::{Check, ClaimsError, Fault, KeyError, unwritable};
+use cofferdam_claims::{Check, ClaimsError, Fault, KeyError, unreadable, unwritable};
 use cofferdam_host::HostError;
 use cofferdam_host::control::paths::PathError;
 use cofferdam_host::control::{ClientError, ErrorReport};
@@ -60,11 +60,7 @@ impl Failure {
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         let message = format!("{}: cannot be read: {error}", path.display());
-        let next = match error.kind() {
-            ErrorKind::IsADirectory => "give a file, not a directory",
-            _ => "check the path and its permissions",
-        };
-        Self::new(Exit::Usage, "file_unreadable", message, next)
+        Self::new(Exit::Usage, "file_unreadable", message, unreadable(error))
     }
 
     /// A result that could not be written to standard output: what was asked for was done, and nobody was told.
@@ -114,10 +110,7 @@ impl From<KeyError> for Failure {
                 (Exit::Failed, "choose another file: a seed is never overwritten")
             }
             KeyError::File { act: "write", source, .. } => (Exit::Failed, unwritable(source)),
-            KeyError::File { source, .. } if source.kind() == ErrorKind::IsADirectory => {
-                (Exit::Usage, "give a file, not a directory")
-            }
-            KeyError::File { .. } => (Exit::Usage, "check the path and its permissions"),
+            KeyError::File { source, .. } => (Exit::Usage, unreadable(source)),
             KeyError::UnknownKind { .. } => (Exit::Usage, "name one of these kinds"),
             KeyError::NotAKey { .. } => (
                 Exit::Usage,

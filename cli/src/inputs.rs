@@ -1,15 +1,16 @@
 //! What commands read and write: bounded, and written in one step.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cofferdam_claims::open_file;
 
 use crate::failure::{Exit, Failure};
 
 /// Reads a file of at most `bytes_max`.
 pub(crate) fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let file = open_file(path).map_err(|error| Failure::unreadable(path, &error))?;
     let bytes = read_bounded(file, bytes_max).map_err(|error| Failure::unreadable(path, &error))?;
     bytes.ok_or_else(|| too_large(&path.display().to_string(), bytes_max))
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use cofferdam_claims::deceives;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -120,9 +121,9 @@ pub(crate) fn written(outcome: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// Text that others wrote, made harmless to a terminal: it may break lines, and no more.
+/// Text that others wrote, made harmless to a terminal and its reader: it may break lines, and no more.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if c != '\n' && deceives(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -134,6 +135,7 @@ mod tests {
         assert_eq!(Style::Good.paint("ok", false), "ok");
         assert_eq!(Style::Good.paint("ok", true), "\u{1b}[32mok\u{1b}[0m");
         assert_eq!(Style::Plain.paint("ok", true), "ok");
+        assert_eq!(plain("a\u{202e}b\u{200b}"), "a\u{fffd}b\u{fffd}");
         assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\u{fffd}[2Jb\nc");
     }
 }

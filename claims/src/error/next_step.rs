@@ -3,16 +3,14 @@
 use std::io::{Error, ErrorKind};
 
 use super::{Bearer, Fault};
+use crate::files::is_not_a_file;
 use crate::keys::KeyError;
 
 impl Fault {
     /// What a person can do about it.
     pub fn next_step(&self) -> String {
         match self {
-            Self::Unreadable { source } if source.kind() == ErrorKind::IsADirectory => {
-                "give a file, not a directory".into()
-            }
-            Self::Unreadable { .. } => "check the path and its permissions".into(),
+            Self::Unreadable { source } => unreadable(source).into(),
             Self::Unwritable { source } => unwritable(source).into(),
             Self::Oversized { .. } => "use a smaller file: strip debug information before signing".into(),
             Self::Empty => "fetch or build the file again: nothing was written into it".into(),
@@ -63,6 +61,15 @@ impl Fault {
     }
 }
 
+/// What a person can do about a file that cannot be read.
+pub fn unreadable(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::IsADirectory => "give a file, not a directory",
+        _ if is_not_a_file(error) => "save it to a file, and give that",
+        _ => "check the path and its permissions",
+    }
+}
+
 /// What a person can do about a file that cannot be written.
 pub fn unwritable(error: &Error) -> &'static str {
     match error.kind() {
@@ -75,6 +82,19 @@ pub fn unwritable(error: &Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_to_be_saved_to_one() {
+        let cases = [
+            (Error::new(ErrorKind::InvalidInput, crate::NotAFile), "save it to a file, and give that"),
+            (ErrorKind::IsADirectory.into(), "give a file, not a directory"),
+            (ErrorKind::InvalidInput.into(), "check the path and its permissions"),
+            (ErrorKind::NotFound.into(), "check the path and its permissions"),
+        ];
+        for (source, next) in cases {
+            assert_eq!(unreadable(&source), next, "{source}");
+        }
+    }
 
     #[test]
     fn a_full_disk_wants_space() {

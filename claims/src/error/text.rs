@@ -1,10 +1,17 @@
 //! How errors write times, lists, and text that nobody vouches for.
 
+/// Whether a character drives a terminal, ends a line, or hides or reorders text: nobody's words are shown with it.
+pub fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Text out of a file that nobody vouches for, made fit for an error: short, and nothing that a terminal obeys.
 pub(crate) fn plain(text: &str) -> String {
     const CHARS_MAX: usize = 160;
     let mut chars = text.chars();
-    let shown = chars.by_ref().take(CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let shown = chars.by_ref().take(CHARS_MAX).map(|c| if deceives(c) { '\u{fffd}' } else { c });
     let mut shown: String = shown.collect();
     if chars.next().is_some() {
         shown.push('…');
@@ -39,7 +46,7 @@ pub(super) fn list(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, utc};
+    use super::{deceives, plain, utc};
 
     #[test]
     fn times_read_as_dates() {
@@ -59,8 +66,23 @@ mod tests {
     }
 
     #[test]
+    fn what_hides_or_reorders_is_known() {
+        let cases = [
+            ("a é ✓ 語 \u{200a}\u{2010}\u{205f}\u{2070}\u{fefe}\u{e0080}", false),
+            ("\0\t\n\u{7f}\u{85}\u{ad}\u{61c}\u{180e}\u{200b}\u{200f}\u{2028}\u{202a}\u{202e}", true),
+            ("\u{2060}\u{2064}\u{2066}\u{2069}\u{206f}\u{feff}\u{fff9}\u{fffb}\u{e0001}\u{e007f}", true),
+        ];
+        for (text, expected) in cases {
+            for c in text.chars() {
+                assert_eq!(deceives(c), expected, "{}", c.escape_unicode());
+            }
+        }
+    }
+
+    #[test]
     fn foreign_text_is_short_and_harmless() {
         assert_eq!(plain("a\u{1b}b"), "a\u{fffd}b");
+        assert_eq!(plain("a\u{202e}b\u{200b}"), "a\u{fffd}b\u{fffd}");
         assert_eq!(plain(&"x".repeat(160)), "x".repeat(160));
         assert_eq!(plain(&"x".repeat(161)), format!("{}…", "x".repeat(160)));
     }

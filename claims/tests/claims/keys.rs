@@ -31,6 +31,11 @@ fn seed_files_are_private_and_never_replaced() {
     assert!(load_seed(KeyKind::Account, &path).is_err());
     assert!(save_seed(&KeyKind::Host.generate(), &path).is_err());
     assert_eq!(load_seed(KeyKind::Host, &path).unwrap().public_key(), pair.public_key());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    let empty = folder.path().join("empty.nk");
+    std::fs::write(&empty, "\n").unwrap();
+    let error = load_seed(KeyKind::Host, &empty).unwrap_err().to_string();
+    assert!(error.ends_with("empty.nk holds no seed: it is empty"), "{error}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

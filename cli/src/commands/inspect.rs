@@ -7,12 +7,11 @@ mod manifest;
 mod signed;
 mod text;
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use cofferdam_claims::{ArchiveLimits, Check, ProviderArchive, inspect_actor, module_hash, read_module};
+use cofferdam_claims::{ArchiveLimits, Check, ProviderArchive, inspect_actor, module_hash, open_file, read_module};
 use serde_json::Value;
 
 use super::signing::TrustArgs;
@@ -108,14 +107,8 @@ fn look(path: &Path, args: &InspectArgs) -> Result<Found, Failure> {
 
 fn looks(path: &Path) -> Result<Looks, Failure> {
     let unreadable = |error| Failure::unreadable(path, &error);
-    let there = std::fs::metadata(path).map_err(unreadable)?;
-    if !there.is_file() && !there.is_dir() {
-        // What follows opens it again: a pipe would have lost its head, or never end.
-        let message = format!("{}: is a pipe or a device, and only files are looked at", path.display());
-        return Err(Failure::new(Exit::Usage, "unknown_file", message, "save it to a file, and inspect that"));
-    }
     let mut head = Vec::new();
-    File::open(path).map_err(unreadable)?.take(HEAD_BYTES).read_to_end(&mut head).map_err(unreadable)?;
+    open_file(path).map_err(unreadable)?.take(HEAD_BYTES).read_to_end(&mut head).map_err(unreadable)?;
     Ok(match head.as_slice() {
         [] => return Err(unknown(&path.display().to_string(), "it is empty")),
         [0, b'a', b's', b'm', ..] => Looks::Module,

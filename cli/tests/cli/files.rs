@@ -152,6 +152,11 @@ fn a_command_that_cannot_be_carried_out_says_why() {
         vec!["inspect", "/dev/stdin"],
         vec!["inspect", "/dev/zero"],
         vec!["claims", "inspect", "issuer.nk"],
+        vec!["claims", "verify", "/dev/zero"],
+        vec!["par", "verify", "/dev/zero"],
+        sign_with(4, "/dev/zero"),
+        create_with(19, "x86_64-linux=/dev/zero"),
+        vec!["run", "--manifest", "/dev/zero"],
         vec!["keys", "gen", "actor", "--out", "issuer.nk"],
         vec!["claims", "verify", "plain.wasm", "--trust", "SAAI4AG2IXBUG3JCGPJE2MK7IYPN3Q5KL7YALGTGJCJCB3DOEEIONKMA6I"],
     ];

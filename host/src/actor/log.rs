@@ -1,6 +1,6 @@
 //! What a guest writes for people: bounded in length and rate, made printable, and said with the actor's identity.
 //!
-//! A guest's words never reach a terminal as they are: control characters and the ones that reorder text are escaped.
+//! A guest's words never reach a terminal as they are: control characters and the ones that hide or reorder text are escaped.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,7 +75,7 @@ pub(super) fn printable(bytes: &[u8]) -> String {
     for char in String::from_utf8_lossy(taken).chars() {
         match char {
             '\t' => text.push(' '),
-            _ if char.is_control() || reorders(char) => text.extend(char.escape_default()),
+            _ if cofferdam_claims::deceives(char) => text.extend(char.escape_default()),
             _ => text.push(char),
         }
     }
@@ -83,11 +83,6 @@ pub(super) fn printable(bytes: &[u8]) -> String {
         let _ = write!(text, " [{} bytes more]", bytes.len() - taken.len());
     }
     text
-}
-
-/// Line separators and the characters that change the direction of text.
-const fn reorders(char: char) -> bool {
-    matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Bytes on file descriptors 1 and 2 that do not end a line yet.
@@ -138,6 +133,7 @@ mod tests {
             (b"\x1b[2J\r\nx", "\\u{1b}[2J\\r\\nx"),
             (b"\xff\xfe", "\u{fffd}\u{fffd}"),
             ("a\u{202e}b".as_bytes(), "a\\u{202e}b"),
+            ("a\u{61c}b\u{ad}c\u{200b}\u{e0041}".as_bytes(), "a\\u{61c}b\\u{ad}c\\u{200b}\\u{e0041}"),
             (b"", ""),
         ] {
             assert_eq!(printable(bytes), shown);

@@ -1,6 +1,7 @@
 //! What a module declares, checked before any of it is compiled or run: imports, exports, memory, tables.
 //! Pure: it reads the module's description and nothing else.
 
+pub(super) use cofferdam_claims::MODULE_BYTES_MAX;
 use wasmer::{ExternType, FunctionType, ModuleInfo, Type, WASM_PAGE_SIZE};
 
 use super::ActorError;
@@ -8,8 +9,6 @@ use super::clock::memory_pages_max;
 use super::imports::Import;
 use crate::words::ActorLimits;
 
-/// Largest module, in bytes.
-pub(super) const MODULE_BYTES_MAX: u64 = 64 << 20;
 const IMPORTS_MAX: u64 = 1_000;
 const EXPORTS_MAX: u64 = 10_000;
 const TABLES_MAX: u64 = 16;

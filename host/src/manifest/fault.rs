@@ -2,6 +2,7 @@
 //!
 //! Nothing here ever holds the value of a link, or a seed.
 
+use cofferdam_claims::is_not_a_file;
 use thiserror::Error;
 
 use super::Format;
@@ -105,6 +106,7 @@ impl Fault {
     /// What to do next, for a person.
     pub(super) fn next_step(&self) -> &'static str {
         match self {
+            Self::Unreadable { source } if is_not_a_file(source) => "save it to a file, and give that",
             Self::Unreadable { .. } => "check the path given to --manifest, and who may read it",
             Self::TooLarge { .. } => "check that it is a manifest; values that long belong in a file of the provider",
             Self::NotUtf8 => "save the file as UTF-8",

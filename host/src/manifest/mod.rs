@@ -49,9 +49,10 @@ mod tests;
 mod variables;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use cofferdam_claims::open_file;
 
 pub use document::Format;
 pub use entry::{ActorEntry, ActorLimitsEntry, CapabilityEntry, HostSection, LinkEntry};
@@ -91,7 +92,7 @@ impl HostManifest {
         let name = path.display().to_string();
         let unreadable = |source| ManifestError::of_file(&name, Fault::Unreadable { source });
         let absolute = std::path::absolute(path).map_err(unreadable)?;
-        let file = File::open(path).map_err(unreadable)?;
+        let file = open_file(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
         file.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         check_size(&name, bytes.len())?;

@@ -26,6 +26,11 @@ fn a_file_that_is_no_manifest_is_told_so() {
         ("missing.yaml", None, "unreadable: the manifest cannot be read: No such file or directory (os error 2)"),
         ("large.yaml", Some(vec![b'#'; too_large]), "too_large: the manifest is larger than 1048576 bytes"),
         ("latin.yaml", Some(b"labels:\n  \xc3\xa9 a: \xe9\n".to_vec()), "not_utf8:2:8: the manifest is not UTF-8"),
+        (
+            "/dev/zero",
+            None,
+            "unreadable: the manifest cannot be read: it is a pipe or a device, and only files are read",
+        ),
         (".", None, "unreadable: the manifest cannot be read: Is a directory (os error 21)"),
     ];
     for (name, bytes, expected) in cases {
