@@ -135,6 +135,10 @@ async fn actors_call_each_other_by_key_and_by_alias() {
         let _ = writeln!(table, "{what}: {}", show(&ended));
     }
     insta::assert_snapshot!("nested", table);
+    let health = payload::pack(&health);
+    for name in ["first_actor", "First-Actor", " FIRST actor ", &a] {
+        rig.host.call_actor(name, "HealthRequest", &health).await.unwrap_or_else(|error| panic!("{name:?}: {error}"));
+    }
     rig.host.stop().await;
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use cofferdam_claims::ActorClaims;
-use cofferdam_host::{Actor, ActorMetadata, Authorizer, Claims, HostBuilder, WasmCloudEntity};
+use cofferdam_host::{Actor, ActorMetadata, Authorizer, Claims, HostBuilder, HostError, WasmCloudEntity};
 use cofferdam_tests::golden::{show, show_error};
 use cofferdam_tests::process::until;
 use cofferdam_tests::{Rig, artifacts, payload};
@@ -136,7 +136,28 @@ async fn an_alias_stands_for_nothing_else() {
         let started = rig.host.start_actor(Actor::from_slice(&wasm).expect("it verifies")).await;
         assert_eq!(started.err().map(|error| error.report().kind), kind.map(str::to_owned), "{alias}");
     }
-    assert_eq!(rig.ps().await.actors.len(), 1);
+    let actors = rig.ps().await.actors;
+    assert_eq!(actors.iter().map(|actor| actor.call_alias.as_deref()).collect::<Vec<_>>(), [Some("first")]);
+    rig.host.stop().await;
+}
+
+/// Calls for a contract reach its provider, and those for an alias its actor.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_no_contract_and_a_contract_no_alias() {
+    let rig = Rig::start().await;
+    let named = |alias| {
+        let wasm = artifacts::sign("named", &artifacts::guest("caller"), &["log-book"], Some(alias));
+        Actor::from_slice(&wasm).expect("it verifies")
+    };
+    let kind = |error: HostError| error.report().kind;
+    let actor = rig.start_actor(named("Key Value")).await;
+    for contract in ["key_value", "key-value", "Key Value"] {
+        let refused = rig.link(&actor, contract, &actor, &[]).await;
+        assert_eq!(refused.map_err(kind), Err("contract_is_alias".to_owned()), "{contract}");
+    }
+    rig.link(&actor, "log-book", &actor, &[]).await.expect("no actor is called that");
+    let refused = rig.host.start_actor(named("Log.Book")).await;
+    assert_eq!(refused.map_err(kind), Err("alias_refused".to_owned()));
     rig.host.stop().await;
 }
 

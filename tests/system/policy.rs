@@ -134,6 +134,9 @@ async fn refused_calls_reach_nobody() {
     ] {
         scene.call_of_the_probe(what, actor).await;
     }
+    let absent = KeyKind::Actor.generate().public_key();
+    scene.rig.link(&absent, PROBE, &probe, &[]).await.expect("nobody is there to refuse");
+    scene.call_of_the_probe("the provider calls an actor that is linked to it and doesn't run", &absent).await;
     assert_eq!(scene.reached().await, (0, vec![asker.clone()]), "calls of others, and who is bound");
     insta::assert_snapshot!("denied", scene.table);
     scene.rig.host.stop().await;

@@ -171,8 +171,14 @@ impl Inbound for Broker {
     ) -> Result<(), CallError> {
         let _admitted = self.admit()?;
         let routes = self.routes.load();
-        // An actor that runs and isn't linked, and one that doesn't run, look the same to a provider that is not linked.
-        let route = routes.actor(call.actor).ok_or(Denial::NotLinked)?;
+        // An actor that runs and one that doesn't look the same to a provider that is not linked.
+        let route = match routes.actor(call.actor) {
+            Some(route) => route,
+            None if routes.is_absent(call.actor, origin) => {
+                return Err(CallError::NoSuchActor { actor: call.actor.to_owned() });
+            }
+            None => return Err(Denial::NotLinked.into()),
+        };
         let linked = if route.is_linked_to(origin) { Linked::Yes } else { Linked::No };
         self.policy.check_provider_call(&route.claims, origin, linked, SystemTime::now())?;
         let invocation = Invocation {

@@ -7,7 +7,7 @@ use cofferdam_claims::{ActorMetadata, Verified, normalize_call_alias};
 use super::state::RunningActor;
 use super::{Actor, Host, HostError, Result};
 use crate::actor::ActorSpec;
-use crate::router::alias_fault;
+use crate::router::{alias_fault, call_alias};
 use crate::words::{Deadline, WasmCloudEntity};
 
 impl Host {
@@ -105,19 +105,34 @@ impl Host {
 impl super::state::State {
     /// An alias comes from the actor's author. It must not stand for a contract or for another actor.
     fn check_alias(&self, claims: &Verified<ActorMetadata>) -> Result<()> {
-        let alias = claims.metadata().call_alias.as_deref().map(normalize_call_alias);
-        let Some(alias) = alias.filter(|alias| !alias.is_empty()) else { return Ok(()) };
+        let Some(alias) = call_alias(claims) else { return Ok(()) };
         let actor = claims.subject().to_owned();
         if let Some(why) = alias_fault(&alias) {
             return Err(HostError::AliasRefused { actor, alias, why });
         }
-        let has_it = |other: &RunningActor| {
-            other.claims.metadata().call_alias.as_deref().map(normalize_call_alias).as_ref() == Some(&alias)
-        };
-        match self.actors.iter().find(|(key, other)| **key != actor && has_it(other)) {
-            Some((by, _)) => Err(HostError::AliasTaken { actor, alias, by: by.clone() }),
+        let is_contract = |contract: &str| normalize_call_alias(contract) == alias;
+        let served = self.providers.values().any(|running| is_contract(&running.claims.metadata().capid));
+        if served || self.links.iter().any(|(key, _)| is_contract(&key.contract_id)) {
+            let why = "is the contract of a provider or a link of this host";
+            return Err(HostError::AliasRefused { actor, alias, why });
+        }
+        match self.actor_of_alias(&alias).filter(|by| **by != actor) {
+            Some(by) => Err(HostError::AliasTaken { actor, alias, by: by.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// That no actor that runs would get the calls for a contract.
+    pub(super) fn check_contract(&self, contract_id: &str) -> Result<()> {
+        match self.actor_of_alias(&normalize_call_alias(contract_id)) {
+            Some(actor) => Err(HostError::ContractIsAlias { contract: contract_id.to_owned(), actor: actor.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn actor_of_alias(&self, alias: &str) -> Option<&String> {
+        let has_it = |actor: &RunningActor| actor.call_alias().is_some_and(|own| own == alias);
+        self.actors.iter().find(|(_, actor)| has_it(actor)).map(|(key, _)| key)
     }
 
     /// The public key of a running actor that is named by it or by where it came from.

@@ -61,6 +61,14 @@ pub enum HostError {
         /// The other's public key.
         by: String,
     },
+    /// Calls for the contract would reach an actor that runs.
+    #[error("the contract {contract} can't be used: it is the call alias of actor {actor}, which would get its calls")]
+    ContractIsAlias {
+        /// The contract.
+        contract: String,
+        /// The actor's public key.
+        actor: String,
+    },
     /// Claims, signature, hash or issuer are not acceptable.
     #[error(transparent)]
     Claims(ClaimsError),
@@ -138,6 +146,14 @@ pub enum HostError {
         /// The other host, if it has said so.
         pid: Option<u32>,
     },
+    /// Others could change the state directory, or read the key in it.
+    #[error("{} is not safe to use: {why}", path.display())]
+    StateUnsafe {
+        /// The directory, or the key.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The state directory can't be used.
     #[error("the state directory {}: {act}: {source}", dir.display())]
     State {
@@ -201,6 +217,9 @@ impl HostError {
             Self::AliasTaken { .. } => {
                 (Blame::Operator, "alias_taken", "stop the other actor, or sign this one with another call alias")
             }
+            Self::ContractIsAlias { .. } => {
+                (Blame::Operator, "contract_is_alias", "stop the actor, or sign it with another call alias")
+            }
             Self::Claims(error) => return (Blame::Operator, "claims_refused", error.next_step()),
             Self::Key(_) => (Blame::Operator, "key_unusable", "check the key file, or move it away"),
             Self::Actor { source, .. } => (source.blame(), "actor_unusable", "build the actor for waPC, or mend it"),
@@ -229,6 +248,12 @@ impl HostError {
             Self::StateTaken { .. } => {
                 (Blame::Operator, "state_taken", "stop that host, or choose another --namespace or --state-dir")
             }
+            Self::StateUnsafe { .. } => (
+                Blame::Operator,
+                "state_unsafe",
+                "make it yours alone (chown; chmod 700 the directory, 600 the key), or choose another --state-dir; \
+                 replace a key that others may have read",
+            ),
             Self::State { .. } => (Blame::Operator, "state_unusable", "check the directory and its permissions"),
             Self::System { .. } => (Blame::Host, "system_refused", "check the limits of this machine"),
             Self::Internal { .. } => (Blame::Host, "internal", "report this as a bug of cofferdam"),

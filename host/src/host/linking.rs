@@ -28,6 +28,7 @@ impl Host {
         let policy = self.inner.broker.policy();
         let moved = {
             let mut state = self.inner.state.lock();
+            state.check_contract(contract_id)?;
             if let Standing::Denied(denial) = state.standing(policy, &key, &link) {
                 return Err(HostError::LinkDenied { key, denial });
             }

@@ -53,7 +53,7 @@ impl Inner {
                 id: id.clone(),
                 name: metadata.name.clone().unwrap_or_else(|| "Unnamed".to_owned()),
                 revision: metadata.rev,
-                call_alias: metadata.call_alias.clone(),
+                call_alias: actor.call_alias(),
                 calls_in_flight: actor.module.instances().1,
                 metered: true,
             }

@@ -22,7 +22,11 @@ impl Host {
         let (key, contract_id) = (capability.key(), verified.metadata().capid.clone());
         let name = key.to_string();
         let taken = HostError::ProviderRuns { provider: key.clone() };
-        self.inner.state.lock().reserve(&name, taken)?;
+        {
+            let mut state = self.inner.state.lock();
+            state.check_contract(&contract_id)?;
+            state.reserve(&name, taken)?;
+        }
         let reserved = Reserved { host: self, key: &name };
 
         let library = SealedLibrary::new(library).map_err(HostError::system("copying the library to sealed memory"))?;
@@ -51,18 +55,21 @@ impl Host {
         };
         let missed = {
             let mut state = self.inner.state.lock();
-            if state.release(&name) {
+            let may_run = if state.release(&name) { Ok(()) } else { Err(HostError::Stopping) };
+            // Again: an actor that was started meanwhile may have its contract for an alias.
+            may_run.and_then(|()| state.check_contract(&contract_id)).map(|()| {
                 state.providers.insert(key.clone(), entry);
                 state.publish(&self.inner.broker);
-                Some(state.tell_started(self.inner.broker.policy(), &key))
-            } else {
-                None
-            }
+                state.tell_started(self.inner.broker.policy(), &key)
+            })
         };
         drop(reserved);
-        let Some(missed) = missed else {
-            provider.stop().await;
-            return Err(HostError::Stopping);
+        let missed = match missed {
+            Ok(missed) => missed,
+            Err(error) => {
+                provider.stop().await;
+                return Err(error);
+            }
         };
         tracing::info!(provider = %key, contract = %contract_id, "provider started");
         // Of links that were set or removed, and actors that were started or stopped, while the provider was started.

@@ -13,7 +13,7 @@ use crate::extras::{self, Extras};
 use crate::links::{Link, Links};
 use crate::policy::Policy;
 use crate::provider::{Provider, Settings};
-use crate::router::{ActorRoute, LinkRoute, Routes};
+use crate::router::{ActorRoute, LinkRoute, Routes, call_alias};
 use crate::words::{Callee, Denial, LinkKey, ProviderKey, WasmCloudEntity};
 
 /// A running actor.
@@ -21,6 +21,13 @@ pub(super) struct RunningActor {
     pub(super) claims: Arc<Verified<ActorMetadata>>,
     pub(super) module: Arc<ActorModule>,
     pub(super) image: String,
+}
+
+impl RunningActor {
+    /// The alias by which calls name it.
+    pub(super) fn call_alias(&self) -> Option<String> {
+        call_alias(&self.claims)
+    }
 }
 
 /// A running provider.
@@ -130,18 +137,19 @@ impl State {
 
     /// Makes the routes that calls take from now on.
     pub(super) fn publish(&self, broker: &Broker) {
-        broker.publish(Routes::new(self.actors.iter().map(|(public_key, actor)| {
-            ActorRoute {
-                entity: WasmCloudEntity::Actor(public_key.clone()),
-                claims: actor.claims.clone(),
-                callee: actor.module.clone(),
-                links: self
-                    .links
-                    .of_actor(public_key)
-                    .map(|(key, link)| LinkRoute::new(key, &link.provider, self.callee(key, &link.provider)))
-                    .collect(),
-            }
-        })));
+        let actors = self.actors.iter().map(|(public_key, actor)| ActorRoute {
+            entity: WasmCloudEntity::Actor(public_key.clone()),
+            claims: actor.claims.clone(),
+            callee: actor.module.clone(),
+            links: self
+                .links
+                .of_actor(public_key)
+                .map(|(key, link)| LinkRoute::new(key, &link.provider, self.callee(key, &link.provider)))
+                .collect(),
+        });
+        let absent = self.links.iter().filter(|(key, _)| !self.actors.contains_key(&key.actor));
+        let absent = absent.map(|(key, link)| (key.actor.clone(), LinkRoute::new(key, &link.provider, None).target));
+        broker.publish(Routes::new(actors, absent));
     }
 
     fn callee(&self, key: &LinkKey, provider: &ProviderKey) -> Option<Arc<dyn Callee>> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use cofferdam_claims::{ActorMetadata, Verified};
+use cofferdam_claims::{ActorMetadata, Verified, normalize_call_alias};
 
 use crate::words::{Callee, LinkKey, ProviderKey, WasmCloudEntity};
 
@@ -17,6 +17,8 @@ const PUBLIC_KEY_BYTES: usize = 56;
 pub struct Routes {
     actors: HashMap<String, Arc<ActorRoute>>,
     aliases: HashMap<String, Arc<ActorRoute>>,
+    /// Actors that do not run, and the providers they are linked to.
+    absent: HashMap<String, Vec<WasmCloudEntity>>,
 }
 
 /// A running actor, and where its links lead.
@@ -55,19 +57,29 @@ pub enum Target<'a> {
 }
 
 impl Routes {
-    /// Puts together what runs and what is linked. No two actors have the same alias.
-    pub fn new(actors: impl IntoIterator<Item = ActorRoute>) -> Self {
+    /// Puts together what runs and what is linked, `absent` being the links of actors that do not run. No two actors
+    /// have the same alias.
+    pub fn new(
+        actors: impl IntoIterator<Item = ActorRoute>,
+        absent: impl IntoIterator<Item = (String, WasmCloudEntity)>,
+    ) -> Self {
         let mut routes = Self::default();
         for actor in actors {
             let (public_key, route) = (actor.entity.public_key().to_owned(), Arc::new(actor));
-            let alias = route.claims.metadata().call_alias.as_deref().map(cofferdam_claims::normalize_call_alias);
-            // An empty one is none.
-            if let Some(alias) = alias.filter(|alias| !alias.is_empty()) {
+            if let Some(alias) = call_alias(&route.claims) {
                 routes.aliases.entry(alias).or_insert_with(|| route.clone());
             }
             routes.actors.insert(public_key, route);
         }
+        for (actor, provider) in absent {
+            routes.absent.entry(actor).or_default().push(provider);
+        }
         routes
+    }
+
+    /// Whether the actor does not run, and is linked to the provider all the same.
+    pub fn is_absent(&self, actor: &str, provider: &WasmCloudEntity) -> bool {
+        self.absent.get(actor).is_some_and(|linked| linked.contains(provider))
     }
 
     /// A running actor by public key.
@@ -75,13 +87,17 @@ impl Routes {
         self.actors.get(public_key)
     }
 
-    /// A running actor by public key or alias.
+    /// A running actor by public key or alias, the latter as it is or as it was signed.
     pub fn actor_or_alias(&self, name: &str) -> Option<&Arc<ActorRoute>> {
-        self.actor(name).or_else(|| self.aliases.get(name))
+        self.actor(name).or_else(|| self.aliases.get(name)).or_else(|| self.as_signed(name))
     }
 
-    /// What `namespace` and `binding` stand for when `origin` says them: a public key, an alias, or a contract that it is
-    /// linked for, in this order.
+    fn as_signed(&self, alias: &str) -> Option<&Arc<ActorRoute>> {
+        self.aliases.get(&normalize_call_alias(alias))
+    }
+
+    /// What `namespace` and `binding` stand for when `origin` says them: a public key, an alias, a contract that it is
+    /// linked for, or an alias as it was signed, in this order.
     pub fn resolve<'a>(&'a self, origin: &'a ActorRoute, namespace: &str, binding: &str) -> Option<Target<'a>> {
         if is_actor_key(namespace) {
             return self.actor(namespace).map(Target::Actor);
@@ -89,7 +105,8 @@ impl Routes {
         if let Some(actor) = self.aliases.get(namespace) {
             return Some(Target::Actor(actor));
         }
-        origin.link(namespace, binding).map(Target::Link)
+        let link = origin.link(namespace, binding).map(Target::Link);
+        link.or_else(|| self.as_signed(namespace).map(Target::Actor))
     }
 }
 
@@ -117,6 +134,11 @@ impl LinkRoute {
         let (contract_id, link_name) = (key.contract_id.clone(), key.link_name.clone());
         Self { contract_id, link_name, provider: provider.clone(), target, callee }
     }
+}
+
+/// The call alias of an actor in the form that calls name it by. An empty one is none.
+pub fn call_alias(claims: &Verified<ActorMetadata>) -> Option<String> {
+    claims.metadata().call_alias.as_deref().map(normalize_call_alias).filter(|alias| !alias.is_empty())
 }
 
 /// Why a normalized call alias can't be used: calls would take it for what they take other names for. None when it can.
