@@ -56,6 +56,18 @@ impl LineReader {
         timeout(limits.whole, rest).await.map_err(|_| LineError::TooSlow(limits.whole))?.map(Some)
     }
 
+    /// Waits for the end of the stream while a request is being answered. What comes meanwhile is kept for the next line;
+    /// a peer that sends on without waiting is not read any further. Nothing is lost when the future is dropped.
+    pub(super) async fn ended(&mut self, from: &mut (impl AsyncRead + Unpin)) {
+        while self.buffer.len() < CHUNK_BYTES {
+            match self.fill(from).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        std::future::pending().await
+    }
+
     async fn rest(&mut self, from: &mut (impl AsyncRead + Unpin), bytes_max: usize) -> Result<Vec<u8>, LineError> {
         let mut searched = 0;
         loop {

@@ -5,6 +5,8 @@
 //! `{"v": 1, "answer": "base64"}` or `{"v": 1, "error": {blame, kind, outcome, message, next}}`. A line is at most
 //! [`LINE_BYTES_MAX`] long, a request is flat, and answers nested deeper than 128 are refused by the parser. What a peer
 //! sends is never believed: an unknown version, operation or key is a typed error, and the connection goes on.
+//!
+//! Who closes the connection, or its sending half, before the answer of a call has come gives the call up.
 
 use std::time::Duration;
 
@@ -24,6 +26,9 @@ pub const LINE_BYTES_MAX: usize = 32 << 20;
 
 /// The longest time that a call may ask for.
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+
+/// The longest name of an actor or an operation.
+pub const NAME_BYTES_MAX: usize = 1024;
 
 /// What is asked of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,6 +186,13 @@ impl CallRequest {
         if self.timeout().is_zero() || self.timeout() > CALL_TIMEOUT_MAX {
             let message = format!("a call may take from 1 ms to {CALL_TIMEOUT_MAX:?}, not {:?}", self.timeout());
             return Err(peer_error("malformed_request", message, "give another time-out"));
+        }
+        for (what, name) in [("actor", &self.actor), ("operation", &self.operation)] {
+            if name.len() > NAME_BYTES_MAX {
+                let message =
+                    format!("the name of the {what} has {} bytes, more than the {NAME_BYTES_MAX} allowed", name.len());
+                return Err(peer_error("malformed_request", message, "give a shorter name"));
+            }
         }
         Ok(())
     }

@@ -40,6 +40,8 @@ pub trait Operations: Send + Sync + 'static {
 pub struct ServerLimits {
     /// Connections at once; one more is told so and closed.
     pub connections_max: usize,
+    /// Calls at once. Fewer than connections, so that `ps` and `stop` get through however long the calls take.
+    pub calls_max: usize,
     /// A request, with its payload in base64.
     pub line_bytes_max: usize,
     /// How long a connection may be silent between requests.
@@ -62,7 +64,8 @@ pub struct Server {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            connections_max: 16,
+            connections_max: 32,
+            calls_max: 16,
             line_bytes_max: LINE_BYTES_MAX,
             idle: Duration::from_secs(60),
             transfer: Duration::from_secs(10),
@@ -125,6 +128,7 @@ async fn accept<O: Operations>(
 ) {
     let (closing, close) = watch::channel(false);
     let free = Arc::new(Semaphore::new(limits.connections_max));
+    let calls = Arc::new(Semaphore::new(limits.calls_max));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -135,7 +139,8 @@ async fn accept<O: Operations>(
         };
         match accepted {
             Ok(stream) => {
-                let connection = Connection { operations: operations.clone(), limits, close: close.clone() };
+                let (operations, close, calls) = (operations.clone(), close.clone(), calls.clone());
+                let connection = Connection { operations, limits, close, calls };
                 connections.spawn(receive(connection, stream, free.clone()));
             }
             Err(error) => {
@@ -164,6 +169,8 @@ async fn receive<O: Operations>(connection: Connection<O>, stream: Stream, free:
     }
     match free.try_acquire() {
         Ok(_permit) => connection.serve(stream).await,
-        Err(_) => connection.refuse(stream, connection::busy(connection.limits.connections_max)).await,
+        Err(_) => {
+            connection.refuse(stream, connection::busy("serves", connection.limits.connections_max, "operators")).await
+        }
     }
 }

@@ -26,6 +26,24 @@ struct Echo {
     stops: AtomicU32,
     waiting: Notify,
     release: Notify,
+    given_up: Notify,
+}
+
+/// Tells of a call that is dropped before its answer.
+struct GivenUp<'a>(Option<&'a Notify>);
+
+impl GivenUp<'_> {
+    fn not(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        if let Some(given_up) = self.0 {
+            given_up.notify_one();
+        }
+    }
 }
 
 impl Operations for Echo {
@@ -39,8 +57,10 @@ impl Operations for Echo {
             "denied" => Err(Denial::Claims.into()),
             "large" => Ok(vec![7; 4096]),
             "wait" => {
+                let given_up = GivenUp(Some(&self.given_up));
                 self.waiting.notify_one();
                 self.release.notified().await;
+                given_up.not();
                 Ok(request.payload)
             }
             _ => Ok(request.payload),
@@ -142,7 +162,18 @@ async fn requests_that_make_no_sense_are_answered() {
     let call = |rest: &str| format!("{{\"v\":1,\"op\":\"call\",\"actor\":\"M\",\"operation\":\"o\"{rest}}}");
     let (zero, long) = (call(",\"payload\":\"\",\"timeout_ms\":0"), call(",\"payload\":\"\",\"timeout_ms\":3600001"));
     let (bare, not64) = (call(""), call(",\"payload\":\"?\",\"timeout_ms\":1"));
-    let cases: [(&[u8], &str); 13] = [
+    let named = |name: &str, bytes: usize| {
+        let other = if name == "actor" { "operation" } else { "actor" };
+        let long = "x".repeat(bytes);
+        format!("{{\"v\":1,\"op\":\"call\",\"{name}\":\"{long}\",\"{other}\":\"o\",\"payload\":\"\",\"timeout_ms\":1}}")
+    };
+    let (actor, operation) = (named("actor", 1025), named("operation", 1025));
+    for fits in [named("actor", 1024), named("operation", 1024)] {
+        super::protocol::Request::from_line(fits.as_bytes()).unwrap();
+    }
+    let cases: [(&[u8], &str); 15] = [
+        (actor.as_bytes(), "malformed_request"),
+        (operation.as_bytes(), "malformed_request"),
         (b"", "malformed_request"),
         (b"hello", "malformed_request"),
         (b"\x00\xff\xfe\x80", "malformed_request"),
@@ -231,6 +262,49 @@ async fn one_connection_too_many_is_told_so() {
     let refused = bench.client().await.ps().await.unwrap_err().report();
     assert_eq!(refused.kind, "busy");
     first.ps().await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_never_keep_ps_and_stop_out() {
+    let bench = Bench::start_with(ServerLimits { calls_max: 1, ..ServerLimits::default() }).await;
+    let mut waiting = bench.client().await;
+    let waiting = tokio::spawn(async move { waiting.call(call("wait", b"first", 5000)).await });
+    bench.host.waiting.notified().await;
+    let mut second = bench.client().await;
+    let refused = second.call(call("echo", b"", 1000)).await.unwrap_err().report();
+    assert_eq!((refused.kind.as_str(), refused.outcome.as_str()), ("busy", "not_delivered"));
+    assert_eq!(second.ps().await.unwrap().pid, 4711);
+    bench.host.release.notify_one();
+    assert_eq!(waiting.await.unwrap().unwrap(), b"first");
+    assert_eq!(second.call(call("echo", b"x", 1000)).await.unwrap(), b"x", "the call has given its place back");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_gives_up_its_call() {
+    let bench = Bench::start_with(ServerLimits { calls_max: 1, ..ServerLimits::default() }).await;
+    let request = super::protocol::Request::Call(call("wait", b"", 3_600_000)).to_line();
+    for rest in [&b""[..], b"{\"v\":1,\"op\":\"ps\"}\n"] {
+        let mut gone = UnixStream::connect(bench.server.path()).await.unwrap();
+        gone.write_all(&[&request[..], rest].concat()).await.unwrap();
+        timeout(SOON, bench.host.waiting.notified()).await.expect("the call has begun");
+        drop(gone);
+        timeout(SOON, bench.host.given_up.notified()).await.expect("the call was dropped");
+    }
+    assert_eq!(bench.client().await.call(call("echo", b"x", 1000)).await.unwrap(), b"x");
+}
+
+/// What comes while a call is answered is answered after it.
+#[tokio::test]
+async fn requests_may_be_sent_ahead() {
+    let bench = Bench::start_with(ServerLimits { idle: Duration::from_millis(200), ..ServerLimits::default() }).await;
+    let request = super::protocol::Request::Call(call("wait", b"", 5000)).to_line();
+    let saying = async { bench.say(&[&request[..], b"{\"v\":1,\"op\":\"ps\"}\n"].concat()).await };
+    let releasing = async {
+        bench.host.waiting.notified().await;
+        bench.host.release.notify_one();
+    };
+    let (said, ()) = tokio::join!(saying, releasing);
+    assert_eq!((&said[0]["answer"], &said[1]["ps"]["pid"]), (&Value::from(""), &Value::from(4711)));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::Stream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::{Operations, ServerLimits};
@@ -17,6 +17,8 @@ pub(super) struct Connection<O> {
     pub(super) operations: Arc<O>,
     pub(super) limits: ServerLimits,
     pub(super) close: watch::Receiver<bool>,
+    /// One permit for each call that may be on its way.
+    pub(super) calls: Arc<Semaphore>,
 }
 
 /// What follows an answer.
@@ -42,7 +44,12 @@ impl<O: Operations> Connection<O> {
             };
             let (reply, then) = match line {
                 Ok(None) | Err(LineError::Io(_) | LineError::Cut) => return,
-                Ok(Some(line)) => self.answer(&line).await,
+                Ok(Some(line)) => tokio::select! {
+                    biased;
+                    answered = self.answer(&line) => answered,
+                    // Nobody waits for the answer any more. Dropping it gives up the call.
+                    () = lines.ended(&mut stream) => return,
+                },
                 Err(error) => (Reply::Error(bad_line(&error)), Then::Close),
             };
             if let Err(error) = line::write(&mut stream, &reply.to_line(), self.limits.transfer).await {
@@ -90,6 +97,9 @@ impl<O: Operations> Connection<O> {
     }
 
     async fn call(&self, request: CallRequest) -> Reply {
+        let Ok(_permit) = self.calls.try_acquire() else {
+            return Reply::Error(busy("carries out", self.limits.calls_max, "calls of operators"));
+        };
         let (actor, operation, waited) = (request.actor.clone(), request.operation.clone(), request.timeout());
         let answered = timeout(waited.saturating_add(self.limits.answer), self.operations.call(request)).await;
         let error = match answered {
@@ -114,9 +124,9 @@ impl<O: Operations> Connection<O> {
     }
 }
 
-/// The answer to one connection too many.
-pub(super) fn busy(connections_max: usize) -> ErrorReport {
-    let message = format!("the host serves {connections_max} operators at once, and there are as many");
+/// The answer to one connection or one call too many.
+pub(super) fn busy(does: &str, max: usize, what: &str) -> ErrorReport {
+    let message = format!("the host {does} {max} {what} at once, and there are as many");
     ErrorReport {
         blame: Blame::Operator,
         kind: "busy".to_owned(),
