@@ -1,6 +1,7 @@
 //! A loaded actor: answers invocations on the caller's own thread, each on an instance of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use cofferdam_channel::Cancelled;
 
@@ -79,7 +80,7 @@ impl ActorModule {
             return Err(CallError::DeadlineExceeded {
                 target: self.blueprint.entity.to_string(),
                 operation: invocation.operation.to_owned(),
-                waited: std::time::Duration::ZERO,
+                waited: Duration::ZERO,
                 outcome: Outcome::NotDelivered,
             });
         }
@@ -105,10 +106,31 @@ impl ActorModule {
 
     fn make(&self, invocation: &Invocation<'_>) -> Result<Instance, CallError> {
         let Invocation { deadline, cancelled, depth, .. } = *invocation;
-        Instance::new(&self.blueprint, First { deadline, cancelled, depth }).map_err(|death| match death {
+        let began = Deadline::now();
+        Instance::new(&self.blueprint, First { deadline, cancelled, depth })
+            .map_err(|death| self.not_made(&death, invocation, Deadline::now().since(began)))
+    }
+
+    /// The call did not reach the guest: no instance was there for it.
+    pub(super) fn not_made(&self, death: &Death, invocation: &Invocation<'_>, waited: Duration) -> CallError {
+        match death {
             Death::Abandoned => self.abandoned(invocation),
-            death => CallError::ActorNotInstantiated { actor: self.public_key.clone(), message: say(&death) },
-        })
+            // Its start code has no other time than that of the call.
+            Death::Trap { trap: Trap::OutOfFuel, .. } => CallError::DeadlineExceeded {
+                target: self.blueprint.entity.to_string(),
+                operation: invocation.operation.to_owned(),
+                waited,
+                outcome: Outcome::NotDelivered,
+            },
+            Death::HostPanicked(message) | Death::NotMade(message) => self.ours(message),
+            Death::Trap { .. } | Death::Exited(_) => {
+                CallError::ActorNotInstantiated { actor: self.public_key.clone(), message: say(death) }
+            }
+        }
+    }
+
+    fn ours(&self, message: &str) -> CallError {
+        CallError::Internal { message: format!("{}: {message}", self.blueprint.entity) }
     }
 
     fn abandoned(&self, invocation: &Invocation<'_>) -> CallError {
@@ -120,9 +142,7 @@ impl ActorModule {
             Death::Trap { trap, detail } => (*trap, detail.clone()),
             Death::Exited(code) => (Trap::Exited, format!(": proc_exit({code})")),
             Death::Abandoned => return self.abandoned(invocation),
-            Death::HostPanicked(message) | Death::NotMade(message) => {
-                return CallError::Internal { message: format!("{}: {message}", self.blueprint.entity) };
-            }
+            Death::HostPanicked(message) | Death::NotMade(message) => return self.ours(message),
         };
         let (actor, operation) = (self.public_key.clone(), invocation.operation.to_owned());
         CallError::ActorTrapped { actor, operation, trap, detail }

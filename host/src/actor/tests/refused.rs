@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::instance::Death;
 use super::*;
+use crate::words::Trap;
 
 #[test]
 fn what_is_no_actor_is_refused_with_its_reason() {
@@ -71,6 +73,43 @@ fn endless_start_code_ends_by_the_time_out() {
         let error = runtime.load(spec, Arc::new(Nowhere)).expect_err(name).to_string();
         assert!(error.starts_with("actor MACTOR could not be started: ran out of fuel"), "{name}: {error}");
         assert!(begun.elapsed() < Duration::from_secs(1), "{name}");
+    }
+}
+
+/// Who is to blame for an instance that a call did not get.
+#[test]
+fn an_instance_that_is_not_made_has_its_own_blame() {
+    // Its start takes longer than the call has, and each call but the first needs a new instance.
+    let text = r#"(module (memory (export "memory") 1)
+        (func (export "_start") (local $i i32)
+          (loop $more (br_if $more (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))
+                                             (i32.const 300000000)))))
+        (func (export "__guest_call") (param i32 i32) (result i32) unreachable))"#;
+    let actor = load(&wat::parse_str(text).unwrap());
+    assert!(show(call(&actor, "Any", b"")).starts_with("actor_trapped"));
+    let late = call_within(&actor, "Any", b"", Duration::from_millis(20)).unwrap_err();
+    assert_eq!((late.kind(), late.outcome()), ("deadline_exceeded", Outcome::NotDelivered), "{late}");
+
+    let origin = WasmCloudEntity::system();
+    let invocation = Invocation {
+        origin: &origin,
+        target: &origin,
+        operation: "Any",
+        payload: b"",
+        deadline: Deadline::after(Duration::ZERO),
+        cancelled: Cancelled::never(),
+        depth: 0,
+    };
+    let trap = |trap| Death::Trap { trap, detail: String::new() };
+    for (death, kind) in [
+        (trap(Trap::OutOfFuel), "deadline_exceeded"),
+        (trap(Trap::Unreachable), "actor_not_instantiated"),
+        (Death::Exited(1), "actor_not_instantiated"),
+        (Death::Abandoned, "caller_gone"),
+        (Death::NotMade("out of address space".to_owned()), "internal"),
+        (Death::HostPanicked("it panicked".to_owned()), "internal"),
+    ] {
+        assert_eq!(actor.not_made(&death, &invocation, Duration::ZERO).kind(), kind, "{death:?}");
     }
 }
 
