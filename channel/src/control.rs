@@ -44,7 +44,7 @@ pub enum ControlError {
     Protocol(#[from] DecodeError),
 }
 
-/// What the two sides know of each other after the greeting.
+/// What the shim knows of the host after they have met.
 #[derive(Clone, Copy, Debug)]
 pub struct Greeting {
     /// Version and features in force.
@@ -55,9 +55,9 @@ pub struct Greeting {
     pub host: HostHello,
 }
 
-/// Exchanges preface and hello, within `timeout` for each read and write. From then on reads wait for ever, and writes
-/// for [`SEND_TIMEOUT`].
-pub fn greet(stream: &UnixStream, hello: &ShimHello, timeout: Duration) -> Result<Greeting, ControlError> {
+/// Exchanges prefaces and reads the host's hello, within `timeout` for each read and write. The shim's own hello is due
+/// when it is confined: [`say_hello`].
+pub fn meet(stream: &UnixStream, timeout: Duration) -> Result<Greeting, ControlError> {
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
     let mut theirs = [0; PREFACE_BYTES];
@@ -66,13 +66,18 @@ pub fn greet(stream: &UnixStream, hello: &ShimHello, timeout: Duration) -> Resul
     let ours = Preface::ours(Side::Shim, Features::NONE, generation);
     (&*stream).write_all(&ours.to_bytes())?;
     let agreed = ours.agree(&theirs)?;
-    (&*stream).write_all(&hello.to_bytes())?;
     let mut host = [0; HELLO_BYTES];
     read_exact(stream, &mut host)?;
     let host = HostHello::from_bytes(&host)?;
+    Ok(Greeting { agreed, generation, host })
+}
+
+/// Says hello. From then on reads wait for ever, and writes for [`SEND_TIMEOUT`].
+pub fn say_hello(stream: &UnixStream, hello: &ShimHello) -> Result<(), ControlError> {
+    (&*stream).write_all(&hello.to_bytes())?;
     stream.set_read_timeout(None)?;
     stream.set_write_timeout(Some(SEND_TIMEOUT))?;
-    Ok(Greeting { agreed, generation, host })
+    Ok(())
 }
 
 /// Receives what the host says. One thread.

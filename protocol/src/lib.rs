@@ -10,6 +10,7 @@
 
 pub mod call;
 mod codec;
+mod confinement;
 pub mod control;
 mod error;
 pub mod frame;
@@ -17,6 +18,7 @@ mod hello;
 pub mod limits;
 mod preface;
 
+pub use confinement::Confinement;
 pub use error::DecodeError;
-pub use hello::{HELLO_BYTES, HostHello, ShimHello};
+pub use hello::{HELLO_BYTES, HostHello, Role, ShimHello};
 pub use preface::{Agreed, Features, PREFACE_BYTES, Preface, Side, VERSION_MAX, VERSION_MIN};

@@ -39,6 +39,9 @@ pub const SETTING_VALUE_BYTES_MAX: usize = 64 << 10;
 /// Directories that are granted to one provider.
 pub const DIRS_MAX: usize = 256;
 
+/// Ports that are granted to one provider, each way.
+pub const PORTS_MAX: usize = 64;
+
 /// Descriptors that travel with one control frame.
 pub const DESCRIPTORS_MAX: usize = 3;
 

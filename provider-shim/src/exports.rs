@@ -24,7 +24,7 @@ use crate::{serve, sink};
 pub(crate) struct Parts {
     pub(crate) asks: Arc<Asks>,
     pub(crate) up: UnixStream,
-    pub(crate) dirs: Vec<Dir>,
+    pub(crate) dirs: Arc<[Dir]>,
     pub(crate) rules: HostHello,
     pub(crate) log: LogSender,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Parts {
 pub(crate) struct Exports {
     calls: Arc<CompletingClient>,
     asks: Arc<Asks>,
-    dirs: Vec<Dir>,
+    dirs: Arc<[Dir]>,
     log: LogSender,
     face: abi::HostV1,
 }

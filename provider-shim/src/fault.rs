@@ -17,13 +17,15 @@ pub(crate) enum ShimFault {
     #[error("taking over the control socket failed: {0}")]
     Inherit(#[source] io::Error),
     /// It could not give up its authority. It must not go on.
-    #[error("confining this process failed at {act}: {source}")]
+    #[error("confining this process failed at {act}{}: {source}", for_measures(measures))]
     Confine {
+        /// What is not in force for it.
+        measures: String,
         /// Which act.
         act: &'static str,
         /// What the kernel said.
         #[source]
-        source: nix::errno::Errno,
+        source: io::Error,
     },
     /// The host is gone or broke the protocol.
     #[error("talking to the host failed: {0}")]
@@ -66,4 +68,8 @@ impl From<LibraryFault> for ShimFault {
         };
         Self::load(step, fault.to_string())
     }
+}
+
+fn for_measures(measures: &str) -> String {
+    if measures == "none" { String::new() } else { format!(" (for: {measures})") }
 }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use cofferdam_channel::control::ControlReceiver;
-use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault};
+use cofferdam_channel::protocol::control::{Confine, HostMessage, LoadFault, Setting};
 use cofferdam_library::Target;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
@@ -17,20 +17,28 @@ use crate::library::{self, LoadedLibrary};
 /// A library larger than this is no provider.
 const LIBRARY_BYTES_MAX: u64 = 512 << 20;
 
-/// What came with the host's first message.
+/// What came with `Load`.
 pub(crate) struct Delivery {
-    pub(crate) dirs: Vec<Dir>,
+    pub(crate) env: Vec<Setting>,
     pub(crate) library: OwnedFd,
     pub(crate) down: UnixStream,
     pub(crate) up: UnixStream,
 }
 
+/// Waits for the host's first message.
+pub(crate) fn confine_order(receiver: &mut ControlReceiver) -> Result<Confine, ShimFault> {
+    match receiver.receive()? {
+        (HostMessage::Confine(order), _) => Ok(order),
+        _ => Err(ShimFault::OutOfOrder("another message than Confine")),
+    }
+}
+
 /// Waits for `Load`.
 pub(crate) fn receive(receiver: &mut ControlReceiver) -> Result<Delivery, ShimFault> {
     let (message, mut descriptors) = receiver.receive()?;
-    let HostMessage::Load { dirs } = message else { return Err(ShimFault::OutOfOrder("another message than Load")) };
+    let HostMessage::Load { env } = message else { return Err(ShimFault::OutOfOrder("another message than Load")) };
     let mut next = || descriptors.pop_front().ok_or(ShimFault::OutOfOrder("Load without its three descriptors"));
-    Ok(Delivery { dirs, library: next()?, down: UnixStream::from(next()?), up: UnixStream::from(next()?) })
+    Ok(Delivery { env, library: next()?, down: UnixStream::from(next()?), up: UnixStream::from(next()?) })
 }
 
 /// Makes the provider, on the thread that is going to be its own.

@@ -1,8 +1,8 @@
 //! The shim: one process that holds one provider's library and nothing else.
 //!
 //! It knows neither claims, links nor actors. What it is told comes from the host over descriptors it inherits; what it
-//! runs is foreign, so the story is in this order and no other: inherit, confine, greet, load, serve, drain. No thread
-//! and no foreign code exists before it is confined.
+//! runs is foreign, so the story is in this order and no other: inherit, meet, confine, load, serve, drain. No thread and
+//! no foreign code exists before it is confined.
 //!
 //! It is started by the host only, with the control socket as its standard input and an empty environment. It dies with
 //! the host: by the parent-death signal, and by the end of the control socket.
@@ -23,9 +23,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use cofferdam_channel::control::{self, ControlReceiver, ControlSender};
-use cofferdam_channel::protocol::ShimHello;
+use cofferdam_channel::protocol::{Role, ShimHello};
 
+use crate::confine::Confined;
 use crate::fault::ShimFault;
+use crate::serve::Kept;
 
 /// How long the host may take to greet. It has just started us, so it is there.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,10 +40,11 @@ fn main() {
 
 fn run() -> Result<Infallible, ShimFault> {
     let stream = inherit::control_socket()?;
-    let confinement = confine::confine()?;
-    let hello = ShimHello { pid: std::process::id(), confinement };
-    let greeting = control::greet(&stream, &hello, GREETING_TIMEOUT)?;
+    let greeting = control::meet(&stream, GREETING_TIMEOUT)?;
     let mut receiver = ControlReceiver::new(stream.try_clone().map_err(ShimFault::Inherit)?);
+    let Confined { confinement, dirs } = confine::confine(load::confine_order(&mut receiver)?, &stream)?;
+    let hello = ShimHello { pid: std::process::id(), role: Role::Provider, confinement };
+    control::say_hello(&stream, &hello)?;
     let delivery = load::receive(&mut receiver)?;
-    serve::serve(&mut receiver, ControlSender::new(stream), delivery, greeting.host)
+    serve::serve(&mut receiver, ControlSender::new(stream), delivery, Kept { dirs, rules: greeting.host })
 }

@@ -18,7 +18,7 @@ use cofferdam_abi::Status;
 use cofferdam_channel::control::{ControlError, ControlReceiver, ControlSender};
 use cofferdam_channel::protocol::HostHello;
 use cofferdam_channel::protocol::call::Fault;
-use cofferdam_channel::protocol::control::{HostMessage, LoadFault, Setting, ShimMessage};
+use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault, Setting, ShimMessage};
 use cofferdam_channel::protocol::limits::clip;
 use cofferdam_channel::socket::{Broken, ServerConfig, SocketServer};
 use cofferdam_channel::{Deadline, Incoming, Service};
@@ -56,11 +56,20 @@ enum Job {
     End,
 }
 
+/// What a provider is left with.
+pub(crate) struct Kept {
+    /// The directories that were granted, where it sees them.
+    pub(crate) dirs: Vec<Dir>,
+    /// The host's rules.
+    pub(crate) rules: HostHello,
+}
+
 /// What the threads share.
 #[derive(Clone)]
 struct Shared {
     sender: Arc<ControlSender>,
     asks: Arc<Asks>,
+    dirs: Arc<[Dir]>,
     rules: HostHello,
     /// Set once the provider was made.
     server: Arc<OnceLock<Arc<SocketServer>>>,
@@ -75,12 +84,21 @@ pub(crate) fn serve(
     receiver: &mut ControlReceiver,
     sender: ControlSender,
     delivery: Delivery,
-    rules: HostHello,
+    kept: Kept,
 ) -> Result<Infallible, ShimFault> {
     let sender = Arc::new(sender);
     let asks = Arc::new(Asks::new(sender.clone()));
-    let shared =
-        Shared { sender, asks, rules, server: Arc::default(), drained: Arc::default(), checking: Arc::default() };
+    let Kept { dirs, rules } = kept;
+    set_environment(&delivery.env);
+    let shared = Shared {
+        sender,
+        asks,
+        dirs: dirs.into(),
+        rules,
+        server: Arc::default(),
+        drained: Arc::default(),
+        checking: Arc::default(),
+    };
     let (jobs_to, jobs) = sync_channel(JOBS_MAX);
     let (health_to, health) = sync_channel(1);
     let provider = shared.clone();
@@ -107,7 +125,9 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             };
             let job = match message {
-                HostMessage::Load { .. } => return Err(ShimFault::OutOfOrder("a second Load")),
+                HostMessage::Load { .. } | HostMessage::Confine(_) => {
+                    return Err(ShimFault::OutOfOrder("a second Load or Confine"));
+                }
                 HostMessage::Granted { request } => {
                     let granted = descriptors.pop_front().ok_or(ShimFault::OutOfOrder("Granted without descriptor"))?;
                     self.asks.answered(request, Ok(granted));
@@ -178,9 +198,9 @@ impl Shared {
     }
 
     fn begin(&self, delivery: Delivery, health: Receiver<u64>) -> Result<Arc<LoadedLibrary>, ShimFault> {
-        let Delivery { dirs, library, down, up } = delivery;
+        let Delivery { env: _, library, down, up } = delivery;
         let log = LogSender::start(self.sender.clone());
-        let parts = Parts { asks: self.asks.clone(), up, dirs, rules: self.rules, log };
+        let parts = Parts { asks: self.asks.clone(), up, dirs: self.dirs.clone(), rules: self.rules, log };
         let library = Arc::new(load::make(&library, parts)?);
 
         let running_max = library.concurrency.min(self.rules.calls_max) as usize;
@@ -232,6 +252,14 @@ impl Shared {
                 return;
             }
         }
+    }
+}
+
+/// The environment is empty but for what was granted. It lies in this process's memory and is not seen in `/proc`.
+fn set_environment(env: &[Setting]) {
+    for Setting { name, value } in env {
+        // SAFETY: this is still the only thread.
+        unsafe { std::env::set_var(name, value) };
     }
 }
 

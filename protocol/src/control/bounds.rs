@@ -1,19 +1,20 @@
 //! The bounds of what control messages hold, checked on what is read and, so that we never break them ourselves, on
 //! what is written. Whether a message makes sense at this moment is not asked here.
 
-use super::{Dir, HostMessage, Setting, ShimMessage, Want};
+use super::{Confine, Dir, HostMessage, Identity, Network, Setting, ShimMessage, Want};
 use crate::error::Broken;
 use crate::limits::{
-    ACTOR_BYTES_MAX, ADDRESS_BYTES_MAX, CALLS_MAX, DIRS_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, SETTING_VALUE_BYTES_MAX,
-    SETTINGS_MAX, WORDS_BYTES_MAX,
+    ACTOR_BYTES_MAX, ADDRESS_BYTES_MAX, CALLS_MAX, DIRS_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, PORTS_MAX,
+    SETTING_VALUE_BYTES_MAX, SETTINGS_MAX, WORDS_BYTES_MAX,
 };
 
 impl HostMessage {
     pub(super) fn check(&self) -> Result<(), Broken> {
         match self {
-            Self::Load { dirs } => {
-                Broken::unless_length("directories", dirs.len(), DIRS_MAX)?;
-                dirs.iter().try_for_each(Dir::check)
+            Self::Confine(confine) => confine.check(),
+            Self::Load { env } => {
+                Broken::unless_length("environment variables", env.len(), SETTINGS_MAX)?;
+                env.iter().try_for_each(Setting::check)
             }
             Self::Bind { request: _, actor, values } => {
                 Broken::unless_length("actor bytes", actor.len(), ACTOR_BYTES_MAX)?;
@@ -44,6 +45,22 @@ impl ShimMessage {
             | Self::Unbound { request: _ }
             | Self::Drained => Ok(()),
         }
+    }
+}
+
+impl Confine {
+    fn check(&self) -> Result<(), Broken> {
+        let Self { sandbox: _, identity, dirs, network, limits: _ } = self;
+        if let Some(Identity { uid, gid }) = identity {
+            Broken::unless("uid", (*uid).into(), 1, u32::MAX.into())?;
+            Broken::unless("gid", (*gid).into(), 1, u32::MAX.into())?;
+        }
+        if let Network::Host { bind, connect } = network {
+            Broken::unless_length("ports to bind", bind.len(), PORTS_MAX)?;
+            Broken::unless_length("ports to connect to", connect.len(), PORTS_MAX)?;
+        }
+        Broken::unless_length("directories", dirs.len(), DIRS_MAX)?;
+        dirs.iter().try_for_each(Dir::check)
     }
 }
 

@@ -11,15 +11,18 @@ use crate::limits::{CONTROL_FRAME_BYTES_MAX, DESCRIPTORS_MAX};
 use crate::{DecodeError, codec, frame};
 
 mod bounds;
+mod confine;
+
+pub use confine::{Confine, Identity, Network, ResourceLimits, Sandbox};
 
 /// From the host to the shim.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum HostMessage {
-    /// The first one: open this library and make the provider. Three descriptors come with it: the library as a sealed
-    /// memfd, the socket `down`, the socket `up`.
+    /// After [`HostMessage::Confine`]: open this library and make the provider. Three descriptors come with it: the
+    /// library as a sealed memfd, the socket `down`, the socket `up`.
     Load {
-        /// The directories that were granted.
-        dirs: Vec<Dir>,
+        /// Environment variables that were granted.
+        env: Vec<Setting>,
     },
     /// An actor was linked.
     Bind {
@@ -61,6 +64,8 @@ pub enum HostMessage {
         /// When the process is killed: `CLOCK_MONOTONIC`, in ns.
         deadline_ns: u64,
     },
+    /// The first one: give up everything but this.
+    Confine(Confine),
 }
 
 /// From the shim to the host. All of it is the shim's own word.
@@ -124,7 +129,7 @@ pub enum ShimMessage {
 pub struct Dir {
     /// The name that the provider asks for.
     pub name: String,
-    /// Where it lies, as the shim sees it once it is confined.
+    /// Where it lies, as the host sees it.
     pub path: String,
     /// Whether it may be changed.
     pub writable: bool,
@@ -234,7 +239,8 @@ impl HostMessage {
             | Self::Unbind { .. }
             | Self::Health { .. }
             | Self::Refused { .. }
-            | Self::Drain { .. } => 0,
+            | Self::Drain { .. }
+            | Self::Confine(_) => 0,
         }
     }
 }
