@@ -23,4 +23,5 @@ pub use cofferdam_claims::{ActorMetadata, Claims, ProviderArchive, ProviderMetad
 pub use host::{Actor, Host, HostBuilder, HostError, NativeCapability, Result};
 pub use manifest::HostManifest;
 pub use policy::Authorizer;
+pub use provider::Sandbox;
 pub use words::{ActorLimits, CallError, CallLimits, SYSTEM_ACTOR, WasmCloudEntity};

@@ -74,9 +74,9 @@ impl Confinement {
         self.0 & other.0 == other.0
     }
 
-    /// What of `wanted` is not in force.
-    pub const fn missing(self, wanted: Self) -> Self {
-        Self(wanted.0 & !self.0)
+    /// All of this but `other`.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// The words of the measures in the set, in order.

@@ -20,22 +20,11 @@ pub struct HostHello {
     pub actor_calls_max: u32,
 }
 
-/// Which of a shim's processes says hello.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The one that is going to open the library.
-    Provider,
-    /// The first process of its pid namespace. It does nothing but exist; nothing can live in there without it.
-    Init,
-}
-
 /// Facts of the shim, by its own word: good for `ps`, never for a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShimHello {
     /// Its process id as it sees it.
     pub pid: u32,
-    /// Which process this is.
-    pub role: Role,
     /// What confines it.
     pub confinement: Confinement,
 }
@@ -65,26 +54,18 @@ impl HostHello {
 }
 
 impl ShimHello {
-    /// pid 4 | role 4 | confinement 8 | zero 48.
+    /// pid 4 | zero 4 | confinement 8 | zero 48.
     pub fn to_bytes(&self) -> [u8; HELLO_BYTES] {
         let mut bytes = [0; HELLO_BYTES];
         bytes[0..4].copy_from_slice(&self.pid.to_le_bytes());
-        bytes[4..8].copy_from_slice(&(self.role as u32).to_le_bytes());
         bytes[8..16].copy_from_slice(&self.confinement.bits().to_le_bytes());
         bytes
     }
 
-    /// Reads it; every value is allowed but for the role.
-    pub fn from_bytes(bytes: &[u8; HELLO_BYTES]) -> Result<Self, DecodeError> {
-        let role = match u32::from_le_bytes(array(bytes, 4)) {
-            0 => Role::Provider,
-            other => {
-                within("role", other, 1)?;
-                Role::Init
-            }
-        };
+    /// Reads it; every value is allowed.
+    pub fn from_bytes(bytes: &[u8; HELLO_BYTES]) -> Self {
         let confinement = Confinement::from_bits(u64::from_le_bytes(array(bytes, 8)));
-        Ok(Self { pid: u32::from_le_bytes(array(bytes, 0)), role, confinement })
+        Self { pid: u32::from_le_bytes(array(bytes, 0)), confinement }
     }
 }
 

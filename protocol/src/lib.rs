@@ -20,5 +20,5 @@ mod preface;
 
 pub use confinement::Confinement;
 pub use error::DecodeError;
-pub use hello::{HELLO_BYTES, HostHello, Role, ShimHello};
+pub use hello::{HELLO_BYTES, HostHello, ShimHello};
 pub use preface::{Agreed, Features, PREFACE_BYTES, Preface, Side, VERSION_MAX, VERSION_MIN};

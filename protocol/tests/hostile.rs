@@ -2,9 +2,12 @@
 //! has one spelling only.
 
 use cofferdam_protocol::call::{Fault, Header, Request};
-use cofferdam_protocol::control::{Dir, HostMessage, LoadFault, Refusal, Setting, ShimMessage, Want};
+use cofferdam_protocol::control::{
+    Confine, Dir, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage,
+    Want,
+};
 use cofferdam_protocol::limits::{CALL_HEADER_BYTES_MAX, CALLS_MAX, CONTROL_FRAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
-use cofferdam_protocol::{DecodeError, Features, HostHello, Preface, ShimHello, Side, frame};
+use cofferdam_protocol::{Confinement, DecodeError, Features, HostHello, Preface, ShimHello, Side, frame};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -176,10 +179,26 @@ fn setting() -> impl Strategy<Value = Setting> {
     (".{0,64}", ".{0,200}").prop_map(|(name, value)| Setting { name, value })
 }
 
+fn confine() -> impl Strategy<Value = Confine> {
+    let sandbox = select(vec![Sandbox::Required, Sandbox::BestEffort, Sandbox::Off]);
+    let identity = option::of((1u32.., 1u32..).prop_map(|(uid, gid)| Identity { uid, gid }));
+    let ports = || vec(any::<u16>(), 0..9);
+    let network = prop_oneof![
+        Just(Network::None),
+        (ports(), ports()).prop_map(|(bind, connect)| Network::Host { bind, connect }),
+    ];
+    let limits = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u64>()).prop_map(
+        |(memory_bytes, threads, files, file_bytes)| ResourceLimits { memory_bytes, threads, files, file_bytes },
+    );
+    (sandbox, identity, vec(dir(), 0..9), network, limits)
+        .prop_map(|(sandbox, identity, dirs, network, limits)| Confine { sandbox, identity, dirs, network, limits })
+}
+
 fn host_message() -> impl Strategy<Value = HostMessage> {
     let refusal = select(vec![Refusal::Denied, Refusal::Failed, Refusal::Late, Refusal::Invalid]);
     prop_oneof![
-        vec(dir(), 0..9).prop_map(|dirs| HostMessage::Load { dirs }),
+        vec(setting(), 0..9).prop_map(|env| HostMessage::Load { env }),
+        confine().prop_map(HostMessage::Confine),
         (any::<u64>(), ".{0,32}", vec(setting(), 0..9))
             .prop_map(|(request, actor, values)| { HostMessage::Bind { request, actor, values } }),
         (any::<u64>(), ".{0,32}").prop_map(|(request, actor)| HostMessage::Unbind { request, actor }),
@@ -261,7 +280,7 @@ proptest! {
     ) {
         let host = HostHello { payload_bytes_max, calls_max, actor_calls_max };
         prop_assert_eq!(HostHello::from_bytes(&host.to_bytes()), Ok(host));
-        let shim = ShimHello { pid, confinement };
+        let shim = ShimHello { pid, confinement: Confinement::from_bits(confinement) };
         prop_assert_eq!(ShimHello::from_bytes(&shim.to_bytes()), shim);
     }
 

@@ -1,7 +1,9 @@
 //! Every limit, on each side of it.
 
 use cofferdam_protocol::call::{Header, Request, frame_bytes_max};
-use cofferdam_protocol::control::{Dir, HostMessage, LoadFault, Refusal, Setting, ShimMessage, Want};
+use cofferdam_protocol::control::{
+    Confine, Dir, HostMessage, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage, Want,
+};
 use cofferdam_protocol::limits::*;
 use cofferdam_protocol::{DecodeError, HELLO_BYTES, HostHello, frame};
 
@@ -159,8 +161,18 @@ fn bind(actor: usize, values: Vec<Setting>) -> HostMessage {
     HostMessage::Bind { request: 1, actor: text(actor), values }
 }
 
-fn load(name: usize, path: usize) -> HostMessage {
-    HostMessage::Load { dirs: vec![Dir { name: text(name), path: text(path), writable: true }] }
+fn confine(dirs: Vec<Dir>, bind: usize, connect: usize) -> HostMessage {
+    HostMessage::Confine(Confine {
+        sandbox: Sandbox::Required,
+        identity: None,
+        dirs,
+        network: Network::Host { bind: vec![80; bind], connect: vec![80; connect] },
+        limits: ResourceLimits { memory_bytes: 1, threads: 1, files: 1, file_bytes: 1 },
+    })
+}
+
+fn dir(name: usize, path: usize) -> Dir {
+    Dir { name: text(name), path: text(path), writable: true }
 }
 
 /// Checks that `message(max)` goes over the wire unchanged and that `message(max + 1)` is refused by the writer.
@@ -176,13 +188,13 @@ macro_rules! check {
 
 #[test]
 fn texts_and_lists_of_host_messages() {
-    check!(HostMessage, |n| load(n, 1), NAME_BYTES_MAX);
-    check!(HostMessage, |n| load(1, n), PATH_BYTES_MAX);
-    check!(
-        HostMessage,
-        |n| HostMessage::Load { dirs: vec![Dir { name: text(1), path: text(1), writable: false }; n] },
-        DIRS_MAX
-    );
+    check!(HostMessage, |n| confine(vec![dir(n, 1)], 0, 0), NAME_BYTES_MAX);
+    check!(HostMessage, |n| confine(vec![dir(1, n)], 0, 0), PATH_BYTES_MAX);
+    check!(HostMessage, |n| confine(vec![dir(1, 1); n], 0, 0), DIRS_MAX);
+    check!(HostMessage, |n| confine(vec![], n, 0), PORTS_MAX);
+    check!(HostMessage, |n| confine(vec![], 0, n), PORTS_MAX);
+    check!(HostMessage, |n| HostMessage::Load { env: vec![setting(0, 0); n] }, SETTINGS_MAX);
+    check!(HostMessage, |n| HostMessage::Load { env: vec![setting(n, 1)] }, NAME_BYTES_MAX);
     check!(HostMessage, |n| bind(n, vec![]), ACTOR_BYTES_MAX);
     check!(HostMessage, |n| bind(1, vec![setting(0, 0); n]), SETTINGS_MAX);
     check!(HostMessage, |n| bind(1, vec![setting(n, 1)]), NAME_BYTES_MAX);

@@ -36,6 +36,7 @@ fn the_page_states_every_limit() {
         ("SETTINGS_MAX", SETTINGS_MAX),
         ("SETTING_VALUE_BYTES_MAX", SETTING_VALUE_BYTES_MAX),
         ("DIRS_MAX", DIRS_MAX),
+        ("PORTS_MAX", PORTS_MAX),
         ("DESCRIPTORS_MAX", DESCRIPTORS_MAX),
         ("CALLS_MAX", CALLS_MAX as usize),
     ];

@@ -23,7 +23,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use cofferdam_channel::control::{self, ControlReceiver, ControlSender};
-use cofferdam_channel::protocol::{Role, ShimHello};
+use cofferdam_channel::protocol::ShimHello;
 
 use crate::confine::Confined;
 use crate::fault::ShimFault;
@@ -43,7 +43,7 @@ fn run() -> Result<Infallible, ShimFault> {
     let greeting = control::meet(&stream, GREETING_TIMEOUT)?;
     let mut receiver = ControlReceiver::new(stream.try_clone().map_err(ShimFault::Inherit)?);
     let Confined { confinement, dirs } = confine::confine(load::confine_order(&mut receiver)?, &stream)?;
-    let hello = ShimHello { pid: std::process::id(), role: Role::Provider, confinement };
+    let hello = ShimHello { pid: std::process::id(), confinement };
     control::say_hello(&stream, &hello)?;
     let delivery = load::receive(&mut receiver)?;
     serve::serve(&mut receiver, ControlSender::new(stream), delivery, Kept { dirs, rules: greeting.host })

@@ -214,7 +214,7 @@ fn ten_kills_leak_nothing() {
             now.is_within(before)
         })
         .await;
-        assert_eq!(before.children, 2, "one process for each provider");
+        assert_eq!(before.children, 4, "two processes for each provider: its own, and the first of its pid namespace");
         counter.rig.host.stop().await;
         until("no process is left", async || Held::now().children == 0).await;
     });

@@ -13,7 +13,7 @@ pub struct PsReport {
     pub namespace: String,
     /// Whole seconds since it was started.
     pub uptime_s: u64,
-    /// How providers are confined, in a word or two; what is missing is said here.
+    /// What is done about measures of the sandbox that this machine lacks: `required`, `best-effort` or `off`.
     pub sandbox: String,
     /// Running actors.
     pub actors: Vec<ActorReport>,
@@ -62,6 +62,9 @@ pub struct ProviderReport {
     pub restarts: u64,
     /// How its last process ended, in words; `None` when none has.
     pub last_exit: Option<String>,
+    /// Measures of the sandbox that are not in force for its process.
+    #[serde(default)]
+    pub unconfined: Vec<String>,
 }
 
 /// One link, without its values.

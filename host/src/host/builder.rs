@@ -10,6 +10,7 @@ use cofferdam_claims::Trust;
 use super::{Host, HostError, Result};
 use crate::control::paths::Place;
 use crate::policy::Authorizer;
+use crate::provider::Sandbox;
 use crate::supervision::RestartPolicy;
 use crate::words::{ActorLimits, CallLimits};
 
@@ -35,6 +36,7 @@ pub(super) struct Config {
     pub(super) limits: CallLimits,
     pub(super) actor_limits: ActorLimits,
     pub(super) restart: RestartPolicy,
+    pub(super) sandbox: Sandbox,
     pub(super) provider_calls_max: u32,
 }
 
@@ -51,6 +53,7 @@ impl Default for Config {
             limits: CallLimits::default(),
             actor_limits: ActorLimits::default(),
             restart: RestartPolicy::default(),
+            sandbox: Sandbox::default(),
             provider_calls_max: PROVIDER_CALLS_MAX,
         }
     }
@@ -137,6 +140,14 @@ impl HostBuilder {
     #[must_use]
     pub fn with_restart_policy(mut self, restart: RestartPolicy) -> Self {
         self.config.restart = restart;
+        self
+    }
+
+    /// What to do about measures of the sandbox that this machine lacks. A provider is not started without them, unless
+    /// this is called.
+    #[must_use]
+    pub fn with_sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.config.sandbox = sandbox;
         self
     }
 

@@ -13,6 +13,7 @@ mod error;
 mod identity;
 mod linking;
 mod manifest;
+mod nobody;
 mod operations;
 mod providers;
 mod state;

@@ -70,6 +70,7 @@ impl Inner {
                 generation: status.generation.0,
                 restarts: status.restarts,
                 last_exit: status.last_exit,
+                unconfined: status.unconfined.words().map(str::to_owned).collect(),
             }
         });
         PsReport {
@@ -77,8 +78,7 @@ impl Inner {
             host_id: running.host_id.clone(),
             namespace: self.config.namespace.clone(),
             uptime_s: running.since.elapsed().as_secs(),
-            // The sandbox is not built yet, and nothing may claim otherwise.
-            sandbox: "none".to_owned(),
+            sandbox: self.config.sandbox.word().to_owned(),
             actors: actors.collect(),
             providers: std::iter::once(built_in()).chain(providers).collect(),
             links: state.links.iter().map(|(key, link)| self.link(&state, key, link)).collect(),

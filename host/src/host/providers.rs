@@ -2,14 +2,16 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use cofferdam_channel::protocol::control::Network;
 
 use super::actors::Reserved;
 use super::state::RunningProvider;
-use super::{Host, HostError, NativeCapability, Result};
+use super::{Host, HostError, NativeCapability, Result, nobody};
 use crate::extras;
-use crate::provider::{Provider, ProviderSpec, SealedLibrary};
+use crate::provider::{Provider, ProviderSpec, RESOURCE_LIMITS, SandboxSpec, SealedLibrary};
 use crate::supervision::Timing;
 use crate::words::{ProviderKey, WasmCloudEntity};
 
@@ -29,6 +31,7 @@ impl Host {
         }
         let reserved = Reserved { host: self, key: &name };
 
+        let state_dir = self.provider_state_dir(&key)?;
         let library = SealedLibrary::new(library).map_err(HostError::system("copying the library to sealed memory"))?;
         let spec = ProviderSpec {
             entity: WasmCloudEntity::Capability {
@@ -37,7 +40,8 @@ impl Host {
                 link_name: key.link_name.clone(),
             },
             library,
-            state_dir: self.provider_state_dir(&key)?,
+            sandbox: self.sandbox(&state_dir)?,
+            state_dir,
             calls_max: self.inner.config.provider_calls_max,
             limits: self.inner.config.limits,
             timing: Timing { restart: self.inner.config.restart, ..Timing::default() },
@@ -132,6 +136,14 @@ impl Host {
             let name = metadata.name.clone().unwrap_or_else(|| "Unnamed".to_owned());
             (Some(running.image.clone()), name, metadata.rev.unwrap_or(0))
         }))
+    }
+
+    fn sandbox(&self, state_dir: &Path) -> Result<SandboxSpec> {
+        let all = self.inner.running()?.state_dir.join("providers");
+        let act = "giving a provider's directory to the user it runs as";
+        let identity = nobody::for_directory(state_dir, &all).map_err(HostError::state(state_dir, act))?;
+        let sandbox = self.inner.config.sandbox;
+        Ok(SandboxSpec { sandbox, identity, limits: RESOURCE_LIMITS, dirs: Vec::new(), network: Network::None })
     }
 
     /// Each provider has a directory of its own, named by what no other provider can choose.

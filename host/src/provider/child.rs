@@ -1,21 +1,25 @@
-//! A process of ours that is watched. Nothing here ever leaves one running or unreaped.
+//! The process of ours that a provider runs in, watched, and those that exist for it. Nothing here ever leaves one
+//! running or unreaped.
+#![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
 use super::exit::{self, Exit};
-use super::spawner::{self, Unreaped};
+use super::group::Group;
 
 /// A watched process. Dropping it kills the process and reaps it.
 pub(super) struct Child {
-    pid: u32,
-    /// None once the process is left to whoever reaps it.
-    pidfd: Option<AsyncFd<OwnedFd>>,
-    reaped: bool,
+    pid: Pid,
+    pidfd: AsyncFd<OwnedFd>,
+    /// None once the process has ended and the rest is left to whoever reaps it.
+    group: Option<Group>,
     /// Held until it is reaped.
     alive: Alive,
 }
@@ -24,52 +28,84 @@ pub(super) struct Child {
 pub(super) type Alive = watch::Receiver<()>;
 
 impl Child {
-    /// Takes over who reaps the process. On an error nobody has to: it is gone.
-    pub(super) fn watch(pid: u32, unreaped: Unreaped, alive: Alive) -> io::Result<Self> {
-        // A copy is watched, so that the process is reaped if it can't be.
-        let pidfd = exit::watch(unreaped.pidfd()?.try_clone()?)?;
-        unreaped.disarm();
-        Ok(Self { pid, pidfd: Some(pidfd), reaped: false, alive })
+    /// Watches `pid`, by the kernel's word the process that said hello. It must be one of the group.
+    pub(super) fn watch(pid: Pid, group: Group, alive: Alive) -> io::Result<Self> {
+        if !group.has(pid) {
+            return Err(io::Error::other("a process said hello that is none of those that were started"));
+        }
+        let pidfd = exit::watch(pidfd_open(pid)?)?;
+        if pid.as_raw().cast_unsigned() != group.leader() {
+            group.reap_leader();
+        }
+        Ok(Self { pid, pidfd, group: Some(group), alive })
     }
 
     pub(super) const fn pid(&self) -> u32 {
-        self.pid
+        self.pid.as_raw().cast_unsigned()
     }
 
     /// Waits for its end and reaps it. May be dropped and called again.
     pub(super) async fn exit(&mut self) -> Exit {
-        let exit = match &self.pidfd {
-            Some(pidfd) => exit::wait(pidfd).await,
-            None => Exit::Unknown,
-        };
-        self.reaped = true;
+        if self.group.is_none() {
+            return Exit::Unknown;
+        }
+        let exit = exit::wait(&self.pidfd).await;
+        self.end_the_rest();
         exit
     }
 
-    pub(super) async fn exit_within(&mut self, time: Duration) -> Option<Exit> {
-        tokio::time::timeout(time, self.exit()).await.ok()
+    pub(super) fn kill(&self) {
+        if let Some(group) = &self.group {
+            group.kill();
+        }
     }
 
-    pub(super) fn kill(&self) {
-        if let Some(pidfd) = &self.pidfd {
-            spawner::kill(pidfd.get_ref());
-        }
+    /// Ends what existed for it, and reaps all, beside everything else.
+    fn end_the_rest(&mut self) {
+        let Some(group) = self.group.take() else { return };
+        group.kill();
+        reap(group, self.alive.clone());
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.reaped {
-            return;
-        }
-        self.kill();
-        // Without a runtime the host itself is ending, and whoever started it reaps.
-        if let (Some(pidfd), Ok(runtime)) = (self.pidfd.take(), tokio::runtime::Handle::try_current()) {
-            let alive = self.alive.clone();
-            runtime.spawn(async move {
-                exit::wait(&pidfd).await;
+        self.end_the_rest();
+    }
+}
+
+/// Reaps a group that was killed, on a thread that may block, and returns how it ended when that says something.
+pub(super) async fn end(group: Group, alive: Alive) -> Option<Exit> {
+    group.kill();
+    let reaping = tokio::task::spawn_blocking(move || {
+        let exit = group.reap();
+        drop(alive);
+        exit
+    });
+    let ended = tokio::time::timeout(REAP_TIMEOUT, reaping).await;
+    ended.ok().and_then(Result::ok).flatten()
+}
+
+/// A killed process that hasn't ended after this long hangs in the kernel; whoever reaps it goes on waiting.
+const REAP_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn reap(group: Group, alive: Alive) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => {
+            runtime.spawn_blocking(move || {
+                group.reap();
                 drop(alive);
             });
         }
+        // The host itself is ending. What was killed is gone in a moment.
+        Err(_) => drop(group),
     }
+}
+
+fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers. The pid is that of our child, which nobody has reaped.
+    let raw = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
+    let raw = i32::try_from(raw).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }

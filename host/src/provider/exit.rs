@@ -31,6 +31,16 @@ impl fmt::Display for Exit {
     }
 }
 
+impl Exit {
+    pub(super) const fn from_status(status: &WaitStatus) -> Self {
+        match status {
+            WaitStatus::Exited(_, code) => Self::Code(*code),
+            WaitStatus::Signaled(_, signal, _) => Self::Signal(*signal),
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// Makes the end of the process an event.
 pub(super) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the `AsyncFd` owns the descriptor, which nobody closes before it is dropped.
@@ -41,9 +51,6 @@ pub(super) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 pub(super) async fn wait(pidfd: &AsyncFd<OwnedFd>) -> Exit {
     // A pidfd becomes readable when the process has ended, and stays so.
     let _ = pidfd.readable().await;
-    match waitid(Id::PIDFd(pidfd.get_ref().as_fd()), WaitPidFlag::WEXITED) {
-        Ok(WaitStatus::Exited(_, code)) => Exit::Code(code),
-        Ok(WaitStatus::Signaled(_, signal, _)) => Exit::Signal(signal),
-        Ok(_) | Err(_) => Exit::Unknown,
-    }
+    let status = waitid(Id::PIDFd(pidfd.get_ref().as_fd()), WaitPidFlag::WEXITED);
+    status.map_or(Exit::Unknown, |status| Exit::from_status(&status))
 }

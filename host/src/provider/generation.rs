@@ -6,9 +6,9 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_channel::protocol::HostHello;
-use cofferdam_channel::protocol::control::{Dir, ShimMessage, Want};
+use cofferdam_channel::protocol::control::{ShimMessage, Want};
 use cofferdam_channel::protocol::limits::CALLS_MAX;
+use cofferdam_channel::protocol::{Confinement, HostHello};
 use cofferdam_channel::socket::{self, ClientConfig, ServerConfig, SocketClient, SocketServer};
 use cofferdam_channel::{Client, Deadline};
 use nix::sys::socket::{Shutdown, shutdown};
@@ -18,10 +18,10 @@ use tokio::time::Instant;
 
 use super::actor_calls::ActorCalls;
 use super::asks::Asks;
-use super::child::{Alive, Child};
+use super::child::{self, Alive, Child};
 use super::control::Receiver;
 use super::exit::Exit;
-use super::greeting::{self, Delivery};
+use super::greeting::{self, Delivery, Greeted};
 use super::hidden::Hidden;
 use super::outbox::{BrokenTo, Outbox};
 use super::output::{self, Source};
@@ -38,12 +38,11 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 /// Messages that are read after the end of a process.
 const LAST_WORDS_MAX: u32 = 256;
 
-/// The name under which a provider finds the directory of its own.
-const STATE_DIR_NAME: &str = "state";
-
 /// One process of a provider. Dropping it kills the process and reaps it.
 pub(super) struct Process {
     child: Child,
+    /// What does not confine it, by its own word.
+    missing: Confinement,
     control: Arc<UnixStream>,
     outbox: Outbox,
     receiver: Receiver,
@@ -80,13 +79,10 @@ impl Process {
     ) -> Result<Self, String> {
         let system = |act: &'static str| move |error: io::Error| format!("{act}: {error}");
         let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
+        let mut stream = greeting::prepare(ours).map_err(system("preparing its control socket"))?;
         let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into()).await;
-        let Spawned { pid, unreaped, stdout, stderr } =
+        let Spawned { group, stdout, stderr } =
             spawned.map_err(|error| format!("starting {}: {error}", surroundings.shim.display()))?;
-        let mut child = Child::watch(pid, unreaped, alive).map_err(system("watching its process"))?;
-        for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
-            tokio::spawn(output::drain(stream, Source { name, provider: spec.key.clone(), pid }, hidden.clone()));
-        }
 
         let (down, down_theirs) = socket::pair().map_err(system("making its socket for calls"))?;
         let (up, up_theirs) = socket::pair().map_err(system("making its socket for calls to actors"))?;
@@ -96,23 +92,36 @@ impl Process {
         let delivery = Delivery {
             generation,
             rules: rules(spec),
-            dirs: dirs(spec),
+            confine: spec.sandbox.order(&spec.state_dir),
+            env: Vec::new(),
             library: &spec.library,
             down: down_theirs,
             up: up_theirs,
         };
-        ours.set_nonblocking(true).map_err(system("preparing its control socket"))?;
-        let mut stream = UnixStream::from_std(ours).map_err(system("preparing its control socket"))?;
-        if let Err(error) = greeting::greet(&mut stream, delivery).await {
-            return Err(match child.exit_within(EXIT_AFTER_EOF).await {
-                Some(exit) => format!("its process {exit} before it was greeted"),
-                None => format!("greeting its process failed: {error}"),
-            });
+        let greeted = greeting::greet(&mut stream, delivery).await;
+        let pid = greeted.as_ref().map_or(group.leader(), |greeted| greeted.pid.as_raw().cast_unsigned());
+        for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
+            tokio::spawn(output::drain(stream, Source { name, provider: spec.key.clone(), pid }, hidden.clone()));
+        }
+        let Greeted { hello, pid } = match greeted {
+            Ok(greeted) => greeted,
+            Err(error) => {
+                return Err(match child::end(group, alive).await {
+                    Some(exit) => format!("its process {exit} before it was greeted"),
+                    None => format!("greeting its process failed: {error}"),
+                });
+            }
+        };
+        let child = Child::watch(pid, group, alive).map_err(system("watching its process"))?;
+        let missing = spec.sandbox.missing(hello.confinement);
+        if !spec.sandbox.accepts(missing) {
+            return Err(format!("its process is not confined by: {missing}"));
         }
         let control = Arc::new(stream);
         let outbox = Outbox::open(control.clone(), broken_to.clone());
         Ok(Self {
             child,
+            missing,
             control,
             outbox,
             receiver: Receiver::new(),
@@ -132,6 +141,10 @@ impl Process {
 
     pub(super) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    pub(super) const fn missing(&self) -> Confinement {
+        self.missing
     }
 
     /// Waits for the next thing it does. May be dropped and called again.
@@ -235,11 +248,6 @@ fn rules(spec: &ProviderSpec) -> HostHello {
         calls_max: spec.calls_max,
         actor_calls_max: spec.calls_max,
     }
-}
-
-fn dirs(spec: &ProviderSpec) -> Vec<Dir> {
-    let path = spec.state_dir.to_string_lossy().into_owned();
-    vec![Dir { name: STATE_DIR_NAME.to_owned(), path, writable: true }]
 }
 
 fn start_server(

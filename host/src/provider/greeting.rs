@@ -1,11 +1,15 @@
-//! The first exchange with a new process: preface, hello, and the library to load.
+//! The first exchange with a new process: preface and hello, how to confine itself, and, once it says that it has, the
+//! library to load.
 
-use std::os::fd::AsFd;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream as StdStream;
 
-use cofferdam_channel::protocol::control::{Dir, HostMessage};
+use cofferdam_channel::protocol::control::{Confine, HostMessage, Setting};
 use cofferdam_channel::protocol::{Features, HELLO_BYTES, HostHello, PREFACE_BYTES, Preface, ShimHello, Side};
-use tokio::io::AsyncWriteExt;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt};
+use nix::unistd::Pid;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
 use super::control::{self, ControlError};
@@ -16,22 +20,67 @@ use crate::supervision::Generation;
 pub(super) struct Delivery<'a> {
     pub(super) generation: Generation,
     pub(super) rules: HostHello,
-    pub(super) dirs: Vec<Dir>,
+    pub(super) confine: Confine,
+    pub(super) env: Vec<Setting>,
     pub(super) library: &'a SealedLibrary,
     /// The shim's ends.
     pub(super) down: StdStream,
     pub(super) up: StdStream,
 }
 
-/// Greets the process and tells it what to load. It has answered nothing of the load yet.
-pub(super) async fn greet(stream: &mut UnixStream, delivery: Delivery<'_>) -> Result<ShimHello, ControlError> {
-    let Delivery { generation, rules, dirs, library, down, up } = delivery;
+/// A process that has confined itself and was told what to load. It has answered nothing of the load yet.
+pub(super) struct Greeted {
+    /// By its own word.
+    pub(super) hello: ShimHello,
+    /// By the kernel's.
+    pub(super) pid: Pid,
+}
+
+/// Prepares our end of a control socket: the kernel is going to say who wrote what is read from it.
+pub(super) fn prepare(ours: StdStream) -> io::Result<UnixStream> {
+    setsockopt(&ours, sockopt::PassCred, &true)?;
+    ours.set_nonblocking(true)?;
+    UnixStream::from_std(ours)
+}
+
+/// Greets the process, has it confine itself, and tells it what to load.
+pub(super) async fn greet(stream: &mut UnixStream, delivery: Delivery<'_>) -> Result<Greeted, ControlError> {
+    let Delivery { generation, rules, confine, env, library, down, up } = delivery;
     let ours = Preface::ours(Side::Host, Features::NONE, generation.0);
     stream.write_all(&ours.to_bytes()).await?;
     stream.write_all(&rules.to_bytes()).await?;
+    stream.write_all(&HostMessage::Confine(confine).to_frame()?).await?;
     ours.agree(&control::read_fixed::<PREFACE_BYTES>(stream).await?)?;
-    let hello = ShimHello::from_bytes(&control::read_fixed::<HELLO_BYTES>(stream).await?);
-    let load = HostMessage::Load { dirs }.to_frame()?;
+    // Another process than the one that wrote the preface, when it has a pid namespace.
+    let (hello, pid) = read_signed::<HELLO_BYTES>(stream).await?;
+    let load = HostMessage::Load { env }.to_frame()?;
     control::send(stream, &load, &[library.as_fd(), down.as_fd(), up.as_fd()]).await?;
-    Ok(hello)
+    Ok(Greeted { hello: ShimHello::from_bytes(&hello), pid })
+}
+
+/// Reads bytes and who wrote the last of them.
+async fn read_signed<const N: usize>(stream: &UnixStream) -> Result<([u8; N], Pid), ControlError> {
+    let (mut bytes, mut read, mut writer) = ([0; N], 0, Pid::from_raw(0));
+    while read < N {
+        let receive = || receive_signed(stream, &mut bytes[read..]);
+        let (came, from) = stream.async_io(Interest::READABLE, receive).await?;
+        if came == 0 {
+            return Err(ControlError::Eof);
+        }
+        read += came;
+        writer = from;
+    }
+    Ok((bytes, writer))
+}
+
+/// There is room for credentials only: descriptors that come along are closed by the kernel.
+fn receive_signed(stream: &UnixStream, bytes: &mut [u8]) -> io::Result<(usize, Pid)> {
+    let mut room = nix::cmsg_space!(UnixCredentials);
+    let mut parts = [IoSliceMut::new(bytes)];
+    let received = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut room), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let writer = received.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::ScmCredentials(credentials) => Some(Pid::from_raw(credentials.pid())),
+        _ => None,
+    });
+    Ok((received.bytes, writer.unwrap_or(Pid::from_raw(0))))
 }

@@ -23,12 +23,14 @@ mod gate;
 mod generation;
 mod grants;
 mod greeting;
+mod group;
 mod hidden;
 mod library;
 mod log;
 mod outbox;
 mod output;
 mod runner;
+mod sandbox;
 mod shim;
 mod spawner;
 
@@ -37,6 +39,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cofferdam_channel::protocol::Confinement;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -44,6 +47,7 @@ pub use error::{BindError, StartError};
 pub use exit::Exit;
 pub use gate::ProviderGate;
 pub use library::SealedLibrary;
+pub use sandbox::{RESOURCE_LIMITS, Sandbox, SandboxSpec};
 pub use shim::{ShimNotFound, find_shim};
 pub use spawner::Spawner;
 
@@ -63,6 +67,8 @@ pub struct ProviderSpec {
     pub library: SealedLibrary,
     /// A directory of its own that survives its restarts.
     pub state_dir: PathBuf,
+    /// How its process is confined.
+    pub sandbox: SandboxSpec,
     /// Calls at once, if it declares more.
     pub calls_max: u32,
     /// The bounds of a call.
@@ -99,6 +105,8 @@ pub struct Status {
     pub generation: Generation,
     /// The process, while there is one.
     pub pid: Option<u32>,
+    /// What of the sandbox is not in force for its process.
+    pub unconfined: Confinement,
     /// How many times it was started again.
     pub restarts: u64,
     /// How its last process ended.

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cofferdam_channel::protocol::Confinement;
 use cofferdam_channel::protocol::control::HostMessage;
 use cofferdam_channel::socket::SocketClient;
 use tokio::sync::{mpsc, watch};
@@ -249,6 +250,7 @@ impl Runner {
                 state,
                 generation,
                 pid: self.process.as_ref().map(Process::pid),
+                unconfined: self.process.as_ref().map_or(Confinement::NONE, Process::missing),
                 restarts: self.supervision.restarts(),
                 last_exit: (!self.cause.is_empty()).then(|| self.cause.clone()).or_else(|| status.last_exit.clone()),
                 name: status.name.clone(),

@@ -2,9 +2,12 @@
 //! a row, and a new field until the row states it.
 
 use cofferdam_protocol::call::{Fault, Header, Request};
-use cofferdam_protocol::control::{Dir, HostMessage, LoadFault, Refusal, Setting, ShimMessage, Want};
+use cofferdam_protocol::control::{
+    Confine, Dir, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage,
+    Want,
+};
 use cofferdam_protocol::limits::{CALL_HEADER_BYTES_MAX, PAYLOAD_BYTES_DEFAULT};
-use cofferdam_protocol::{DecodeError, Features, HostHello, Preface, ShimHello, Side, call, frame};
+use cofferdam_protocol::{Confinement, DecodeError, Features, HostHello, Preface, ShimHello, Side, call, frame};
 
 /// Whatever is sent.
 #[derive(Debug, PartialEq)]
@@ -36,6 +39,8 @@ type CallHeader = Header<'static>;
 
 const ACTOR: &str = "MBCFOPM6JW2APJLXJD3Z5O4CN7CPYJ2B4FTKLJUR5YR5MITIU7HD3WD5";
 
+const LIMITS: ResourceLimits = ResourceLimits { memory_bytes: 1 << 30, threads: 512, files: 1024, file_bytes: 1 << 34 };
+
 table! { sides: Side; Host => ["": Side::Host], Shim => ["": Side::Shim] }
 
 table! { faults: Fault;
@@ -66,11 +71,8 @@ table! { refusals: Refusal;
 
 table! { host_messages: HostMessage;
     Load => [
-        "without directories": HostMessage::Load { dirs: vec![] },
-        "with directories": HostMessage::Load { dirs: vec![
-            Dir { name: "state".into(), path: "/granted/state".into(), writable: true },
-            Dir { name: "web".into(), path: "/granted/web".into(), writable: false },
-        ] },
+        "without environment": HostMessage::Load { env: vec![] },
+        "with environment": HostMessage::Load { env: vec![Setting { name: "TZ".into(), value: "UTC".into() }] },
     ],
     Bind => [
         "without settings": HostMessage::Bind { request: 1, actor: ACTOR.into(), values: vec![] },
@@ -84,6 +86,21 @@ table! { host_messages: HostMessage;
     Granted => ["": HostMessage::Granted { request: 5 }],
     Refused => ["": HostMessage::Refused { request: 6, refusal: Refusal::Denied, reason: "no".into() }],
     Drain => ["": HostMessage::Drain { deadline_ns: 86_402_000_000_000 }],
+    Confine => [
+        "an unprivileged host": HostMessage::Confine(Confine {
+            sandbox: Sandbox::Required, identity: None, dirs: vec![], network: Network::None, limits: LIMITS,
+        }),
+        "root, and all there is": HostMessage::Confine(Confine {
+            sandbox: Sandbox::BestEffort,
+            identity: Some(Identity { uid: 1_879_048_192, gid: 1_879_048_193 }),
+            dirs: vec![
+                Dir { name: "state".into(), path: "/var/lib/state".into(), writable: true },
+                Dir { name: "web".into(), path: "/srv/web".into(), writable: false },
+            ],
+            network: Network::Host { bind: vec![80, 443], connect: vec![6379] },
+            limits: LIMITS,
+        }),
+    ],
 }
 
 table! { load_faults: LoadFault;
@@ -160,7 +177,7 @@ fn fixed() -> Vec<(String, Message)> {
         (format!("Preface {name}"), Message::Preface(preface))
     });
     let host = HostHello { payload_bytes_max: PAYLOAD_BYTES_DEFAULT, calls_max: 64, actor_calls_max: 0x0102 };
-    let shim = ShimHello { pid: 4711, confinement: 0x0102_0304_0506_0708 };
+    let shim = ShimHello { pid: 4711, confinement: Confinement::from_bits(0x0102_0304_0506_0708) };
     prefaces
         .chain([("HostHello".to_owned(), Message::HostHello(host)), ("ShimHello".to_owned(), Message::ShimHello(shim))])
         .collect()

@@ -7,8 +7,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use cofferdam_channel::control;
-use cofferdam_channel::protocol::{Confinement, Role, ShimHello};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -58,11 +56,9 @@ fn thread_id_place() -> Option<u64> {
     (result == 0 && place != 0).then_some(place)
 }
 
-/// Says who it is, and then nothing any more, until the kernel or the host ends it.
+/// Does nothing, until the kernel or the host ends it.
 fn be_init(control: &UnixStream) -> ! {
-    let hello = ShimHello { pid: std::process::id(), role: Role::Init, confinement: Confinement::NONE };
-    let ready = control::say_hello(control, &hello).is_ok()
-        && privileges::die_with_the_host().is_ok()
+    let ready = privileges::die_with_the_host().is_ok()
         && host_lives(control)
         && privileges::gain_nothing().is_ok()
         && privileges::drop_capabilities().is_ok()

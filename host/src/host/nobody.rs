@@ -1,0 +1,128 @@
+//! Who a provider becomes when the host is root: a user id of its own, that owns its directory and nothing else.
+//!
+//! The id is remembered by the owner of the directory, and nowhere else. It comes from a range that distributions leave
+//! alone (systemd's `UIDS-GIDS` calls it unused).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{MetadataExt, lchown};
+use std::path::Path;
+
+use cofferdam_channel::protocol::control::Identity;
+use nix::unistd::geteuid;
+use parking_lot::Mutex;
+
+/// Above the users of containers (524288 to 1879048191), below what is no user id for everybody.
+const RANGE: Range<u32> = 1_879_048_192..1_879_048_192 + (1 << 20);
+
+/// Of a smaller space of users, such as a container's, the last ones but these, which are `nobody` and its like.
+const LAST_SPARED: u32 = 16;
+
+/// Directories deeper than this are no provider's of ours.
+const DEPTH_MAX: u32 = 64;
+
+/// Two providers that start at once must not take the same id.
+static CHOOSING: Mutex<()> = Mutex::new(());
+
+/// Who the provider of `dir` becomes; none when the host is nobody itself. Gives the directory to it.
+pub(super) fn for_directory(dir: &Path, all: &Path) -> io::Result<Option<Identity>> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    let range = usable(&fs::read_to_string("/proc/self/uid_map")?);
+    let _turn = CHOOSING.lock();
+    let owner = fs::symlink_metadata(dir)?.uid();
+    let uid = if range.contains(&owner) { owner } else { choose(&range, &taken(all)?, dir)? };
+    if uid != owner {
+        give(dir, uid, DEPTH_MAX)?;
+    }
+    Ok(Some(Identity { uid, gid: uid }))
+}
+
+/// The range, or as much as there is in a smaller space of users.
+fn usable(uid_map: &str) -> Range<u32> {
+    let mapped = |line: &str| {
+        let mut numbers = line.split_whitespace().filter_map(|word| word.parse::<u32>().ok());
+        let (first, _outside, count) = (numbers.next()?, numbers.next()?, numbers.next()?);
+        Some(first..first.saturating_add(count))
+    };
+    let spaces: Vec<Range<u32>> = uid_map.lines().filter_map(mapped).collect();
+    if spaces.iter().any(|space| space.start <= RANGE.start && RANGE.end <= space.end) {
+        return RANGE;
+    }
+    let largest = spaces.into_iter().max_by_key(|space| space.end - space.start).unwrap_or(0..0);
+    let end = largest.end.saturating_sub(LAST_SPARED);
+    let start = largest.start.max(end.saturating_sub((largest.end - largest.start) / 2));
+    // Never root.
+    start.max(1)..end
+}
+
+/// Starts where its name leads, so that two hosts rarely choose alike.
+fn choose(range: &Range<u32>, taken: &BTreeSet<u32>, dir: &Path) -> io::Result<u32> {
+    if range.is_empty() {
+        return Err(io::Error::other("there is no user id for it: the host's user namespace has too few"));
+    }
+    let hash = blake3::hash(dir.as_os_str().as_encoded_bytes());
+    let [a, b, c, d, ..] = *hash.as_bytes();
+    let size = range.end - range.start;
+    let first = u32::from_le_bytes([a, b, c, d]) % size;
+    let candidates = (first..size).chain(0..first).map(|offset| range.start + offset);
+    let free = candidates.into_iter().find(|uid| !taken.contains(uid));
+    free.ok_or_else(|| io::Error::other("every user id for providers is taken"))
+}
+
+/// Who owns the directories of the other providers.
+fn taken(all: &Path) -> io::Result<BTreeSet<u32>> {
+    let mut owners = BTreeSet::new();
+    for provider in fs::read_dir(all)? {
+        for link in fs::read_dir(provider?.path())? {
+            owners.insert(link?.metadata()?.uid());
+        }
+    }
+    Ok(owners)
+}
+
+/// Changes the owner of a directory and all that lies in it, without following a link anywhere.
+fn give(path: &Path, uid: u32, depth: u32) -> io::Result<()> {
+    if depth == 0 {
+        return Err(io::Error::other(format!("{} lies too deep", path.display())));
+    }
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give(&entry?.path(), uid, depth - 1)?;
+        }
+    }
+    lchown(path, Some(uid), Some(uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_is_what_the_space_of_users_has() {
+        for (map, range) in [
+            ("         0          0 4294967295\n", RANGE),
+            ("0 100000 65536\n", 32752..65520),
+            ("0 1000 1\n", 1..0),
+            ("0 1000 1\n1 100000 65536\n", 32753..65521),
+            ("", 1..0),
+            ("nonsense\n", 1..0),
+        ] {
+            assert_eq!(usable(map), range, "{map:?}");
+        }
+    }
+
+    #[test]
+    fn no_id_is_given_twice() {
+        let (mut taken, range) = (BTreeSet::new(), 10..14);
+        for _ in 0..4 {
+            let uid = choose(&range, &taken, Path::new("/a")).unwrap();
+            assert!(range.contains(&uid) && taken.insert(uid));
+        }
+        assert!(choose(&range, &taken, Path::new("/a")).is_err());
+        assert!(choose(&(1..0), &taken, Path::new("/a")).is_err());
+    }
+}

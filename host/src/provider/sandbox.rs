@@ -1,0 +1,90 @@
+//! How a provider's process is confined: what the host says to the shim, and what the shim's word means.
+
+use std::path::Path;
+
+use cofferdam_channel::protocol::Confinement;
+use cofferdam_channel::protocol::control::{Confine, Dir, Identity, Network, ResourceLimits, Sandbox as Level};
+
+/// What to do about measures that this machine lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sandbox {
+    /// A provider is not started without them.
+    #[default]
+    Required,
+    /// A provider is started with those there are, and `ps` says what is missing.
+    BestEffort,
+    /// None but the basic ones: for debugging.
+    Off,
+}
+
+impl Sandbox {
+    /// As it is written and shown.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::BestEffort => "best-effort",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// What a provider is started without, where it is not there: newer kernels have it, and others do its work.
+const OPTIONAL: [Confinement; 4] =
+    [Confinement::NO_NEW_CODE, Confinement::LANDLOCK_NETWORK, Confinement::LANDLOCK_SCOPES, Confinement::CONTROL_GROUP];
+
+/// The name under which a provider finds the directory of its own.
+const STATE_DIR_NAME: &str = "state";
+
+/// How one provider is confined.
+#[derive(Clone, Debug)]
+pub struct SandboxSpec {
+    /// What to do about measures that this machine lacks.
+    pub sandbox: Sandbox,
+    /// Who it becomes, when the host is root.
+    pub identity: Option<Identity>,
+    /// What it may use up.
+    pub limits: ResourceLimits,
+    /// Directories that were granted, beside its own.
+    pub dirs: Vec<Dir>,
+    /// What it keeps of the network.
+    pub network: Network,
+}
+
+/// Limits that no honest provider meets.
+pub const RESOURCE_LIMITS: ResourceLimits =
+    ResourceLimits { memory_bytes: 1 << 30, threads: 512, files: 1024, file_bytes: 16 << 30 };
+
+impl SandboxSpec {
+    /// What the shim is told.
+    pub(super) fn order(&self, state_dir: &Path) -> Confine {
+        let path = state_dir.to_string_lossy().into_owned();
+        let own = Dir { name: STATE_DIR_NAME.to_owned(), path, writable: true };
+        Confine {
+            sandbox: match self.sandbox {
+                Sandbox::Required => Level::Required,
+                Sandbox::BestEffort => Level::BestEffort,
+                Sandbox::Off => Level::Off,
+            },
+            identity: self.identity,
+            dirs: std::iter::once(own).chain(self.dirs.iter().cloned()).collect(),
+            network: self.network.clone(),
+            limits: self.limits,
+        }
+    }
+
+    /// What is missing of all that a shim can do. Empty with everything in force.
+    pub(super) fn missing(&self, in_force: Confinement) -> Confinement {
+        let all = Confinement::MEASURES.iter().fold(Confinement::NONE, |all, (measure, _)| all | *measure);
+        let mut wanted = all.without(Confinement::CONTROL_GROUP);
+        if matches!(self.network, Network::Host { .. }) {
+            wanted = wanted.without(Confinement::NETWORK_NAMESPACE);
+        }
+        wanted.without(in_force)
+    }
+
+    /// Whether a provider may run without these.
+    pub(super) fn accepts(&self, missing: Confinement) -> bool {
+        let optional = OPTIONAL.into_iter().fold(Confinement::NONE, |all, measure| all | measure);
+        self.sandbox != Sandbox::Required || missing.without(optional) == Confinement::NONE
+    }
+}
