@@ -256,6 +256,7 @@ impl Shared {
 }
 
 /// The environment is empty but for what was granted. It lies in this process's memory and is not seen in `/proc`.
+#[expect(clippy::disallowed_methods, reason = "this is the only thread, and the provider reads it there")]
 fn set_environment(env: &[Setting]) {
     for Setting { name, value } in env {
         // SAFETY: this is still the only thread.

@@ -66,7 +66,7 @@ fn actors(actors: &[ActorReport]) -> Table {
 }
 
 fn providers(providers: &[ProviderReport]) -> Table {
-    let headings = ["PROVIDER", "NAME", "CONTRACT", "LINK", "PID", "STATE", "GEN", "RESTARTS", "LAST EXIT"];
+    let headings = ["PROVIDER", "NAME", "CONTRACT", "LINK", "PID", "STATE", "GEN", "RESTARTS", "SANDBOX", "LAST EXIT"];
     let mut table = Table::new(headings);
     for provider in providers {
         table.row([
@@ -78,10 +78,20 @@ fn providers(providers: &[ProviderReport]) -> Table {
             Cell::styled(&provider.state, style_of(&provider.state)),
             Cell::new(provider.generation),
             Cell::new(provider.restarts),
+            sandbox(provider),
             Cell::maybe(provider.last_exit.as_deref()),
         ]);
     }
     table
+}
+
+/// Whether all of the sandbox is in force, where there is a process.
+fn sandbox(provider: &ProviderReport) -> Cell {
+    match (provider.pid, &*provider.unconfined) {
+        (None, _) => Cell::maybe(None::<&str>),
+        (Some(_), []) => Cell::styled("full", Style::Good),
+        (Some(_), missing) => Cell::styled(format!("without {}", missing.join(", ")), Style::Bad),
+    }
 }
 
 fn links(links: &[LinkReport]) -> Table {

@@ -11,7 +11,7 @@ mod signals;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cofferdam_host::{Host, HostError, HostManifest, extras};
+use cofferdam_host::{Host, HostError, HostManifest, Sandbox, extras};
 use serde::Serialize;
 
 use crate::connect::{environment, uid};
@@ -45,6 +45,11 @@ pub(crate) struct RunArgs {
     /// [default: any account]
     #[arg(long, value_name = "ACCOUNT")]
     trust: Vec<String>,
+    /// What to do about measures of the sandbox that this machine lacks: `required` starts no provider without them,
+    /// `best-effort` does and `ps` says what is missing, `off` takes none, for debugging [env: COFFERDAM_SANDBOX]
+    /// [default: required]
+    #[arg(long, value_name = "LEVEL")]
+    sandbox: Option<Sandbox>,
     /// A label of the host; repeat it for more
     #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = plan::label)]
     labels: Vec<(String, String)>,

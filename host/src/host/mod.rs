@@ -153,6 +153,12 @@ impl Host {
                  name yours by `host.trust` in the manifest or `--trust`"
             );
         }
+        if config.sandbox == provider::Sandbox::Off {
+            tracing::warn!(
+                "the sandbox is off: providers run with the user, the files and the network of the host; \
+                 this is for debugging only"
+            );
+        }
         // The last that can fail. Whoever asks before the rest is done is told that the host has not been started.
         let server = match &config.socket {
             Some(path) => Some(Server::start(path, Arc::new(Operator::new(self))).await?),

@@ -1,6 +1,7 @@
 //! How a provider's process is confined: what the host says to the shim, and what the shim's word means.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use cofferdam_channel::protocol::Confinement;
 use cofferdam_channel::protocol::control::{Confine, Dir, Identity, Network, ResourceLimits, Sandbox as Level};
@@ -25,6 +26,16 @@ impl Sandbox {
             Self::BestEffort => "best-effort",
             Self::Off => "off",
         }
+    }
+}
+
+impl FromStr for Sandbox {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let known = [Self::Required, Self::BestEffort, Self::Off];
+        let found = known.into_iter().find(|sandbox| sandbox.word() == word);
+        found.ok_or_else(|| format!("give {}", known.map(Self::word).join(", ")))
     }
 }
 

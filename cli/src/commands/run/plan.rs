@@ -5,13 +5,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use cofferdam_claims::Trust;
-use cofferdam_host::HostBuilder;
 use cofferdam_host::control::paths::Place;
 use cofferdam_host::manifest::HostSection;
+use cofferdam_host::{HostBuilder, Sandbox};
 
 use super::RunArgs;
 use crate::connect::{NAMESPACE, namespace_of};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// A host's settings, decided.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(super) struct Plan {
     trust: Trust,
     labels: Vec<(String, String)>,
     shim: Option<PathBuf>,
+    sandbox: Sandbox,
 }
 
 impl Plan {
@@ -37,7 +38,9 @@ impl Plan {
         let socket = place.socket(args.socket.as_deref())?;
         let state_dir = place.state_dir(args.state_dir.as_deref(), manifest.state_dir.as_deref())?;
         let trust = trust(&args.trust, environment, &manifest.trust)?;
-        Ok(Self { namespace, socket, state_dir, trust, labels: args.labels.clone(), shim: args.shim.clone() })
+        let sandbox = sandbox(args.sandbox, environment)?;
+        let (labels, shim) = (args.labels.clone(), args.shim.clone());
+        Ok(Self { namespace, socket, state_dir, trust, labels, shim, sandbox })
     }
 
     pub(super) fn namespace(&self) -> &str {
@@ -53,7 +56,8 @@ impl Plan {
             .with_namespace(&self.namespace)
             .with_socket(&self.socket)
             .with_state_dir(&self.state_dir)
-            .with_trust(self.trust.clone());
+            .with_trust(self.trust.clone())
+            .with_sandbox(self.sandbox);
         for (name, value) in &self.labels {
             builder = builder.with_label(name, value);
         }
@@ -69,6 +73,19 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("give KEY=VALUE".to_owned()),
+    }
+}
+
+/// A manifest has no say in it.
+fn sandbox(flag: Option<Sandbox>, environment: &BTreeMap<String, OsString>) -> Result<Sandbox, Failure> {
+    let variable = environment.get("COFFERDAM_SANDBOX").map(|value| value.to_string_lossy());
+    match (flag, variable.as_deref()) {
+        (Some(flag), _) => Ok(flag),
+        (None, None | Some("")) => Ok(Sandbox::default()),
+        (None, Some(word)) => word.parse().map_err(|expected| {
+            let message = format!("COFFERDAM_SANDBOX is {word:?}, which is no level of the sandbox");
+            Failure::new(Exit::Usage, "usage", message, expected)
+        }),
     }
 }
 
@@ -129,6 +146,19 @@ mod tests {
         assert_eq!(from_flags.trust, Trust::only([OTHER]).expect("an account"));
         assert_eq!(from_flags.state_dir, Path::new("s"));
         assert_eq!(from_flags.labels, [("a".into(), "b".into()), ("c".into(), "d=e".into())]);
+    }
+
+    #[test]
+    fn the_sandbox_is_required_unless_a_person_says_otherwise() {
+        let level = |flags: &[&str], variable: Option<&str>| {
+            let variables: Vec<_> = variable.map(|word| ("COFFERDAM_SANDBOX", word)).into_iter().collect();
+            plan(flags, &variables, &manifest()).map(|plan| plan.sandbox)
+        };
+        assert_eq!(level(&[], None).expect("the default"), Sandbox::Required);
+        assert_eq!(level(&[], Some("off")).expect("a variable"), Sandbox::Off);
+        assert_eq!(level(&["--sandbox", "best-effort"], Some("off")).expect("a flag"), Sandbox::BestEffort);
+        assert_eq!(level(&[], Some("none")).expect_err("no level").report.kind, "usage");
+        assert!(Cli::try_parse_from(["cofferdam", "run", "--sandbox", "none"]).is_err());
     }
 
     #[test]

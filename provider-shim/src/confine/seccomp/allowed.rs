@@ -208,8 +208,7 @@ const FCNTL: &[u64] = &[
     libc::F_GET_SEALS as u64,
 ];
 
-const IOCTL: &[u64] =
-    &[libc::FIONBIO as u64, libc::FIONREAD as u64, libc::FIOCLEX as u64, libc::FIONCLEX as u64, libc::TCGETS as u64];
+const IOCTL: &[u64] = &[libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::FIONCLEX, libc::TCGETS];
 
 const PRCTL: &[u64] = &[libc::PR_SET_NAME as u64, libc::PR_GET_NAME as u64, libc::PR_SET_VMA as u64];
 
