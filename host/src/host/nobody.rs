@@ -56,7 +56,8 @@ fn usable(uid_map: &str) -> Range<u32> {
     let end = largest.end.saturating_sub(LAST_SPARED);
     let start = largest.start.max(end.saturating_sub((largest.end - largest.start) / 2));
     // Never root.
-    start.max(1)..end
+    let start = start.max(1);
+    start..end.max(start)
 }
 
 /// Starts where its name leads, so that two hosts rarely choose alike.
@@ -106,10 +107,10 @@ mod tests {
         for (map, range) in [
             ("         0          0 4294967295\n", RANGE),
             ("0 100000 65536\n", 32752..65520),
-            ("0 1000 1\n", 1..0),
+            ("0 1000 1\n", 1..1),
             ("0 1000 1\n1 100000 65536\n", 32753..65521),
-            ("", 1..0),
-            ("nonsense\n", 1..0),
+            ("", 1..1),
+            ("nonsense\n", 1..1),
         ] {
             assert_eq!(usable(map), range, "{map:?}");
         }
@@ -123,6 +124,6 @@ mod tests {
             assert!(range.contains(&uid) && taken.insert(uid));
         }
         assert!(choose(&range, &taken, Path::new("/a")).is_err());
-        assert!(choose(&(1..0), &taken, Path::new("/a")).is_err());
+        assert!(choose(&(1..1), &taken, Path::new("/a")).is_err());
     }
 }
