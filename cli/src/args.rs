@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{call, claims, inspect, keys, par, ps, run};
+use crate::commands::{call, claims, doctor, inspect, keys, par, ps, run};
 use crate::output::OutputFormat;
 
 /// A capability broker: signed WebAssembly actors, and providers in processes of their own.
@@ -24,6 +24,7 @@ pub(crate) enum Command {
     Run(Box<run::RunArgs>),
     Call(call::CallArgs),
     Ps(ps::PsArgs),
+    Doctor(doctor::DoctorArgs),
     Keys(keys::KeysArgs),
     Claims(claims::ClaimsArgs),
     Par(par::ParArgs),

@@ -51,6 +51,7 @@ fn execute(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Claims(args) => commands::claims::execute(args, output),
         Command::Par(args) => commands::par::execute(args, output),
         Command::Inspect(args) => commands::inspect::execute(&args, output),
+        Command::Doctor(args) => commands::doctor::execute(&args, output),
         Command::Ps(args) => commands::ps::execute(&args, output),
     }
 }

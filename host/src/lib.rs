@@ -20,7 +20,7 @@ pub mod supervision;
 pub mod words;
 
 pub use cofferdam_claims::{ActorMetadata, Claims, ProviderArchive, ProviderMetadata, Trust};
-pub use host::{Actor, Host, HostBuilder, HostError, NativeCapability, Result};
+pub use host::{Actor, Diagnosis, Host, HostBuilder, HostError, Measure, NativeCapability, Result, diagnose};
 pub use manifest::HostManifest;
 pub use policy::Authorizer;
 pub use provider::Sandbox;

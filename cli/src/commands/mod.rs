@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod claims;
+pub(crate) mod doctor;
 pub(crate) mod inspect;
 pub(crate) mod keys;
 pub(crate) mod par;

@@ -11,7 +11,7 @@ use crate::actor::ActorError;
 use crate::control::ErrorReport;
 use crate::control::{ServerError, paths::PathError};
 use crate::manifest::{ManifestError, SourceError};
-use crate::provider::{BindError, ShimNotFound, StartError};
+use crate::provider::{BindError, ExaminationError, ShimNotFound, StartError};
 use crate::words::{Blame, CallError, Denial, LinkKey, Outcome, ProviderKey};
 
 /// Why the host did not do what it was asked for.
@@ -132,6 +132,9 @@ pub enum HostError {
     /// There is no shim.
     #[error(transparent)]
     Shim(#[from] ShimNotFound),
+    /// What this machine can enforce could not be found out.
+    #[error(transparent)]
+    Examination(#[from] ExaminationError),
     /// No state directory or socket could be derived.
     #[error(transparent)]
     Paths(PathError),
@@ -226,6 +229,7 @@ impl HostError {
             Self::Start(StartError::NotReady { .. }) => {
                 (Blame::Provider, "provider_not_ready", "the provider's own words, in the log, say more")
             }
+            Self::Examination(_) => (Blame::Host, "examination_failed", "run the shim that belongs to this program"),
             Self::Start(StartError::Host { .. }) => (Blame::Host, "provider_not_started", "check the host's log"),
             Self::Bind(BindError::Overloaded { .. }) => {
                 (Blame::Provider, "link_untold", "look at the provider's log, and set the link again")

@@ -9,6 +9,7 @@ mod actor;
 mod actors;
 mod builder;
 mod capability;
+mod doctor;
 mod error;
 mod identity;
 mod linking;
@@ -32,6 +33,7 @@ use tokio::sync::{Notify, Semaphore};
 pub use actor::Actor;
 pub use builder::HostBuilder;
 pub use capability::NativeCapability;
+pub use doctor::{Diagnosis, Measure, diagnose};
 pub use error::HostError;
 
 use crate::actor::{ActorRuntime, ActorRuntimeConfig, ArtifactCacheConfig};

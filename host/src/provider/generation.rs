@@ -21,7 +21,7 @@ use super::asks::Asks;
 use super::child::{self, Alive, Child};
 use super::control::Receiver;
 use super::exit::Exit;
-use super::greeting::{self, Delivery, Greeted};
+use super::greeting::{self, Delivery, Greeted, Rules};
 use super::hidden::Hidden;
 use super::outbox::{BrokenTo, Outbox};
 use super::output::{self, Source};
@@ -89,16 +89,8 @@ impl Process {
         let (broken_to, broken) = BrokenTo::channel();
         let server = start_server(spec, surroundings, up, &broken_to).map_err(system("serving its calls to actors"))?;
 
-        let delivery = Delivery {
-            generation,
-            rules: rules(spec),
-            confine: spec.sandbox.order(&spec.state_dir),
-            env: Vec::new(),
-            library: &spec.library,
-            down: down_theirs,
-            up: up_theirs,
-        };
-        let greeted = greeting::greet(&mut stream, delivery).await;
+        let confine = spec.sandbox.order(Some(&spec.state_dir));
+        let greeted = greeting::greet(&mut stream, Rules { generation, hello: rules(spec), confine }).await;
         let pid = greeted.as_ref().map_or(group.leader(), |greeted| greeted.pid.as_raw().cast_unsigned());
         for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
             tokio::spawn(output::drain(stream, Source { name, provider: spec.key.clone(), pid }, hidden.clone()));
@@ -116,6 +108,10 @@ impl Process {
         let missing = spec.sandbox.missing(hello.confinement);
         if !spec.sandbox.accepts(missing) {
             return Err(format!("its process is not confined by: {missing}"));
+        }
+        let delivery = Delivery { env: Vec::new(), library: &spec.library, down: down_theirs, up: up_theirs };
+        if let Err(error) = greeting::deliver(&stream, delivery).await {
+            return Err(format!("telling its process what to load failed: {error}"));
         }
         let control = Arc::new(stream);
         let outbox = Outbox::open(control.clone(), broken_to.clone());

@@ -16,11 +16,15 @@ use super::control::{self, ControlError};
 use super::library::SealedLibrary;
 use crate::supervision::Generation;
 
-/// What is delivered to a new process.
-pub(super) struct Delivery<'a> {
+/// The rules that a new process is told.
+pub(super) struct Rules {
     pub(super) generation: Generation,
-    pub(super) rules: HostHello,
+    pub(super) hello: HostHello,
     pub(super) confine: Confine,
+}
+
+/// What is delivered to a process that has confined itself.
+pub(super) struct Delivery<'a> {
     pub(super) env: Vec<Setting>,
     pub(super) library: &'a SealedLibrary,
     /// The shim's ends.
@@ -28,7 +32,7 @@ pub(super) struct Delivery<'a> {
     pub(super) up: StdStream,
 }
 
-/// A process that has confined itself and was told what to load. It has answered nothing of the load yet.
+/// A process that has confined itself.
 pub(super) struct Greeted {
     /// By its own word.
     pub(super) hello: ShimHello,
@@ -43,19 +47,24 @@ pub(super) fn prepare(ours: StdStream) -> io::Result<UnixStream> {
     UnixStream::from_std(ours)
 }
 
-/// Greets the process, has it confine itself, and tells it what to load.
-pub(super) async fn greet(stream: &mut UnixStream, delivery: Delivery<'_>) -> Result<Greeted, ControlError> {
-    let Delivery { generation, rules, confine, env, library, down, up } = delivery;
+/// Greets the process, and waits until it has confined itself.
+pub(super) async fn greet(stream: &mut UnixStream, rules: Rules) -> Result<Greeted, ControlError> {
+    let Rules { generation, hello, confine } = rules;
     let ours = Preface::ours(Side::Host, Features::NONE, generation.0);
     stream.write_all(&ours.to_bytes()).await?;
-    stream.write_all(&rules.to_bytes()).await?;
+    stream.write_all(&hello.to_bytes()).await?;
     stream.write_all(&HostMessage::Confine(confine).to_frame()?).await?;
     ours.agree(&control::read_fixed::<PREFACE_BYTES>(stream).await?)?;
     // Another process than the one that wrote the preface, when it has a pid namespace.
     let (hello, pid) = read_signed::<HELLO_BYTES>(stream).await?;
-    let load = HostMessage::Load { env }.to_frame()?;
-    control::send(stream, &load, &[library.as_fd(), down.as_fd(), up.as_fd()]).await?;
     Ok(Greeted { hello: ShimHello::from_bytes(&hello), pid })
+}
+
+/// Tells the process what to load. It has answered nothing of the load yet.
+pub(super) async fn deliver(stream: &UnixStream, delivery: Delivery<'_>) -> Result<(), ControlError> {
+    let Delivery { env, library, down, up } = delivery;
+    let load = HostMessage::Load { env }.to_frame()?;
+    control::send(stream, &load, &[library.as_fd(), down.as_fd(), up.as_fd()]).await
 }
 
 /// Reads bytes and who wrote the last of them.

@@ -18,6 +18,7 @@ mod bindings;
 mod child;
 mod control;
 mod error;
+mod examination;
 mod exit;
 mod gate;
 mod generation;
@@ -44,6 +45,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use error::{BindError, StartError};
+pub use examination::{Examination, ExaminationError, examine};
 pub use exit::Exit;
 pub use gate::ProviderGate;
 pub use library::SealedLibrary;

@@ -67,9 +67,11 @@ pub const RESOURCE_LIMITS: ResourceLimits =
 
 impl SandboxSpec {
     /// What the shim is told.
-    pub(super) fn order(&self, state_dir: &Path) -> Confine {
-        let path = state_dir.to_string_lossy().into_owned();
-        let own = Dir { name: STATE_DIR_NAME.to_owned(), path, writable: true };
+    pub(super) fn order(&self, state_dir: Option<&Path>) -> Confine {
+        let own = state_dir.map(|path| {
+            let path = path.to_string_lossy().into_owned();
+            Dir { name: STATE_DIR_NAME.to_owned(), path, writable: true }
+        });
         Confine {
             sandbox: match self.sandbox {
                 Sandbox::Required => Level::Required,
@@ -77,7 +79,7 @@ impl SandboxSpec {
                 Sandbox::Off => Level::Off,
             },
             identity: self.identity,
-            dirs: std::iter::once(own).chain(self.dirs.iter().cloned()).collect(),
+            dirs: own.into_iter().chain(self.dirs.iter().cloned()).collect(),
             network: self.network.clone(),
             limits: self.limits,
         }
@@ -95,7 +97,15 @@ impl SandboxSpec {
 
     /// Whether a provider may run without these.
     pub(super) fn accepts(&self, missing: Confinement) -> bool {
-        let optional = OPTIONAL.into_iter().fold(Confinement::NONE, |all, measure| all | measure);
-        self.sandbox != Sandbox::Required || missing.without(optional) == Confinement::NONE
+        self.sandbox != Sandbox::Required || missing.without(optional()) == Confinement::NONE
     }
+
+    /// Whether a provider is started without this measure.
+    pub fn is_optional(&self, measure: Confinement) -> bool {
+        optional().contains(measure)
+    }
+}
+
+fn optional() -> Confinement {
+    OPTIONAL.into_iter().fold(Confinement::NONE, |all, measure| all | measure)
 }
