@@ -23,13 +23,15 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const CHECKSUM_FIELD: std::ops::Range<usize> = 148..156;
 
 pub(super) fn read(mut from: impl BufRead, limits: &ArchiveLimits) -> Result<ProviderArchive, Fault> {
-    let start = from.fill_buf().map_err(|source| Fault::Unreadable { source })?;
+    let mut start = Vec::new();
+    let first = from.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start);
+    first.map_err(|source| Fault::Unreadable { source })?;
     if start.is_empty() {
         return Err(Fault::Empty);
     }
-    let packing = if start.starts_with(&GZIP_MAGIC) { Packing::Gzip } else { Packing::Plain };
+    let packing = if start == GZIP_MAGIC { Packing::Gzip } else { Packing::Plain };
     let file_bytes = Cell::new(0);
-    let from = Counted { from, bytes: &file_bytes };
+    let from = Counted { from: start.as_slice().chain(from), bytes: &file_bytes };
     if packing == Packing::Plain {
         return read_tar(&mut Blocks::new(from, packing, &file_bytes, limits), limits);
     }

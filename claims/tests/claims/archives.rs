@@ -1,6 +1,6 @@
 //! Every bad archive and its error, made block by block; the limits, each from both sides; writing.
 
-use std::io::Write;
+use std::io::{BufReader, Write};
 
 use cofferdam_claims::{
     ArchiveLimits, Check, ClaimsError, Packing, ProviderArchive, Trust, Validity, WriteOptions, native_target,
@@ -175,6 +175,16 @@ fn every_bad_archive_has_its_error() {
             render(&mut table, case, &error_of(bytes));
         }
         insta::assert_snapshot!(golden, table);
+    }
+}
+
+#[test]
+fn an_archive_may_come_byte_by_byte() {
+    for packing in [Packing::Plain, Packing::Gzip] {
+        let bytes = archive_bytes(packing);
+        let byte_by_byte = BufReader::with_capacity(1, &*bytes);
+        let read = ProviderArchive::read("slow.par", byte_by_byte, &ArchiveLimits::default()).unwrap();
+        assert_eq!(read.targets(), archive().targets(), "{packing:?}");
     }
 }
 
