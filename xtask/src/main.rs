@@ -1,4 +1,5 @@
-//! What a person types while working on cofferdam: `cargo xtask test`, `cargo xtask guests`, `cargo xtask demo`.
+//! What a person types while working on cofferdam: `cargo xtask test`, `cargo xtask guests`, `cargo xtask demo`,
+//! `cargo xtask fuzz`.
 //!
 //! One module for each subcommand; [`mod@test`] is the place to start reading. Nothing of the product imports this crate, and it imports
 //! nothing of the product: what it checks and shows, it does by the commands that users have.
@@ -7,8 +8,10 @@
 mod command;
 mod demo;
 mod failure;
+mod fuzz;
 mod guests;
 mod layers;
+mod pinned;
 mod test;
 
 use std::ffi::OsString;
@@ -46,6 +49,15 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Feeds the parsers what a hostile peer could send, until something breaks or the time is over
+    Fuzz {
+        /// Only these targets, by name
+        #[arg(value_name = "TARGET")]
+        only: Vec<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
     /// What the demo starts the host by
     #[command(hide = true)]
     BecomeHost {
@@ -73,6 +85,7 @@ fn run(task: Task, root: &Path) -> Result<(), Failure> {
         Task::Guests { check: false } => guests::build(root),
         Task::Demo { check: true } => demo::check(root),
         Task::Demo { check: false } => demo::show(root),
+        Task::Fuzz { only, seconds } => fuzz::run(root, &only, seconds),
         Task::BecomeHost { parent, command } => Err(demo::become_host(parent, &command)),
     }
 }
