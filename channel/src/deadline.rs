@@ -35,6 +35,12 @@ impl Deadline {
         Self { monotonic_ns: self.monotonic_ns.saturating_add(duration_ns) }
     }
 
+    /// The moment `duration` before this one, or the first there is.
+    pub fn minus(self, duration: Duration) -> Self {
+        let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self { monotonic_ns: self.monotonic_ns.saturating_sub(duration_ns) }
+    }
+
     /// The deadline that a number from the wire states. A peer may state any number: clamp it with [`Deadline::min`].
     pub const fn from_monotonic_ns(monotonic_ns: u64) -> Self {
         Self { monotonic_ns }

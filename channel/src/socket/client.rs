@@ -242,6 +242,12 @@ impl SocketClient {
         }
     }
 
+    /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once. For
+    /// whoever supervises the peer; it holds up calls for a moment, so ask rarely.
+    pub fn overdue(&self, moment: Deadline) -> (usize, usize) {
+        self.flight.lock().overdue(moment)
+    }
+
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
     }
@@ -274,7 +280,7 @@ impl Client for SocketClient {
     fn call(&self, call: &Outgoing<'_>, answer: &mut Vec<u8>) -> Result<(), CallFailure> {
         self.check(call)?;
         let slot = Arc::new(Slot::default());
-        let (id, admission) = self.flight.lock().admit(Waiter::Thread(slot.clone()))?;
+        let (id, admission) = self.flight.lock().admit(Waiter::Thread(slot.clone()), call.deadline)?;
         let ended = self.run(id, admission, &slot, call);
         let mut ended = ended?;
         std::mem::swap(answer, &mut ended.bytes);

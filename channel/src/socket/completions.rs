@@ -166,7 +166,7 @@ impl Completions {
             Waiter::Mailbox { mailbox: self.mailbox.clone(), token, deadline: call.deadline, frame: Some(frame) };
         let (id, pending) = {
             let mut flight = client.flight.lock();
-            let (id, admission) = flight.admit(waiter)?;
+            let (id, admission) = flight.admit(waiter, call.deadline)?;
             (id, if admission == Admission::Now { flight.take_frame(id) } else { None })
         };
         if let Some(frame) = pending {

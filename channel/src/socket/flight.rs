@@ -104,11 +104,25 @@ pub(super) struct PendingFrame {
     pub(super) payload: Vec<u8>,
 }
 
+/// A call that the peer may be running.
+struct Sent {
+    waiter: Waiter,
+    /// When its caller stops waiting, or has stopped.
+    deadline: Deadline,
+}
+
+/// A call that waits for its turn.
+struct Queued {
+    call: CallId,
+    waiter: Waiter,
+    deadline: Deadline,
+}
+
 /// All calls of one client.
 pub(super) struct Flight {
-    calls: HashMap<CallId, Waiter>,
+    calls: HashMap<CallId, Sent>,
     /// Calls that wait for their turn, in order; those that gave up are skipped.
-    waiting: VecDeque<(CallId, Waiter)>,
+    waiting: VecDeque<Queued>,
     in_flight_max: usize,
     pub(super) closed: Option<Arc<str>>,
     next_call: CallId,
@@ -128,44 +142,44 @@ impl Flight {
     }
 
     /// Takes a call in: at once when there is room and nobody waits, else in the queue, else not at all.
-    pub(super) fn admit(&mut self, waiter: Waiter) -> Result<(CallId, Admission), CallFailure> {
+    pub(super) fn admit(&mut self, waiter: Waiter, deadline: Deadline) -> Result<(CallId, Admission), CallFailure> {
         if let Some(cause) = &self.closed {
             return Err(CallFailure::Closed { delivered: false, cause: cause.clone() });
         }
         let call = self.next_call;
         if self.calls.len() < self.in_flight_max && self.waiting.is_empty() {
-            self.calls.insert(call, waiter);
+            self.calls.insert(call, Sent { waiter, deadline });
             self.next_call += 1;
             return Ok((call, Admission::Now));
         }
         if self.waiting.len() >= self.in_flight_max * WAITING_PER_CALL {
             return Err(CallFailure::Overloaded { limit: self.in_flight_max });
         }
-        self.waiting.push_back((call, waiter));
+        self.waiting.push_back(Queued { call, waiter, deadline });
         self.next_call += 1;
         Ok((call, Admission::Later))
     }
 
     /// The peer answered: who waits for it. None for a call that is not in flight.
     pub(super) fn answered(&mut self, call: CallId) -> Option<Waiter> {
-        self.calls.remove(&call)
+        self.calls.remove(&call).map(|sent| sent.waiter)
     }
 
     /// The next that waits for its turn, if there is room; it counts as in flight from now on. Threads are told to send
     /// by themselves; the frame of a mailbox's call is returned, to be sent by whoever asks.
     pub(super) fn admit_next(&mut self) -> Option<(CallId, Deadline, PendingFrame)> {
         while self.calls.len() < self.in_flight_max {
-            let (call, mut waiter) = self.waiting.pop_front()?;
+            let Queued { call, mut waiter, deadline } = self.waiting.pop_front()?;
             let frame = match &mut waiter {
                 Waiter::Thread(slot) => {
                     slot.tell(|news| news.admitted = true);
                     None
                 }
-                Waiter::Mailbox { frame, deadline, .. } => frame.take().map(|frame| (*deadline, frame)),
+                Waiter::Mailbox { frame, .. } => frame.take(),
                 Waiter::Abandoned => continue,
             };
-            self.calls.insert(call, waiter);
-            if let Some((deadline, frame)) = frame {
+            self.calls.insert(call, Sent { waiter, deadline });
+            if let Some(frame) = frame {
                 return Some((call, deadline, frame));
             }
         }
@@ -175,13 +189,13 @@ impl Flight {
     /// The caller has gone. A call that is not sent is forgotten; one that is sent counts until it is answered.
     /// Returns whether the peer should be told.
     pub(super) fn abandon(&mut self, call: CallId, sent: bool) -> bool {
-        if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == call) {
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.call == call) {
             self.waiting.remove(at);
             return false;
         }
         match self.calls.get_mut(&call) {
-            Some(waiter) if sent => {
-                *waiter = Waiter::Abandoned;
+            Some(running) if sent => {
+                running.waiter = Waiter::Abandoned;
                 true
             }
             _ => {
@@ -193,8 +207,7 @@ impl Flight {
 
     /// Asks some thread that waits to read the socket from now on.
     pub(super) fn hand_over_reading(&self) {
-        let waiters = self.calls.values().chain(self.waiting.iter().map(|(_, waiter)| waiter));
-        let mut threads = waiters.filter_map(|waiter| match waiter {
+        let mut threads = self.all().filter_map(|(_, waiter)| match waiter {
             Waiter::Thread(slot) => Some(slot),
             Waiter::Mailbox { .. } | Waiter::Abandoned => None,
         });
@@ -205,7 +218,7 @@ impl Flight {
     /// The frame of a mailbox's call that may be sent now.
     pub(super) fn take_frame(&mut self, call: CallId) -> Option<PendingFrame> {
         match self.calls.get_mut(&call) {
-            Some(Waiter::Mailbox { frame, .. }) => frame.take(),
+            Some(Sent { waiter: Waiter::Mailbox { frame, .. }, .. }) => frame.take(),
             _ => None,
         }
     }
@@ -240,18 +253,18 @@ impl Flight {
 
     /// Takes the waiter of a call that ends on this side; a call that was sent counts until it is answered.
     pub(super) fn give_up(&mut self, call: CallId) -> Option<Waiter> {
-        if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == call) {
-            return self.waiting.remove(at).map(|(_, waiter)| waiter);
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.call == call) {
+            return self.waiting.remove(at).map(|waiting| waiting.waiter);
         }
-        self.calls.get_mut(&call).map(|waiter| std::mem::replace(waiter, Waiter::Abandoned))
+        self.calls.get_mut(&call).map(|sent| std::mem::replace(&mut sent.waiter, Waiter::Abandoned))
     }
 
     /// Ends the connection: everybody, with whether the peer may have seen the call.
     pub(super) fn close(&mut self, cause: Arc<str>) -> Vec<(Waiter, bool)> {
         self.closed.get_or_insert(cause);
-        let sent = self.calls.drain().map(|(_, waiter)| (waiter, true));
+        let sent = self.calls.drain().map(|(_, sent)| (sent.waiter, true));
         let mut all: Vec<_> = sent.collect();
-        all.extend(self.waiting.drain(..).map(|(_, waiter)| (waiter, false)));
+        all.extend(self.waiting.drain(..).map(|waiting| (waiting.waiter, false)));
         all
     }
 
@@ -259,11 +272,15 @@ impl Flight {
         self.calls.len() + self.waiting.len()
     }
 
+    /// How many calls the peer may be running whose deadline lies before `moment`, with how many may run at once.
+    pub(super) fn overdue(&self, moment: Deadline) -> (usize, usize) {
+        let overdue = self.calls.values().filter(|sent| sent.deadline < moment).count();
+        (overdue, self.in_flight_max)
+    }
+
     fn all(&self) -> impl Iterator<Item = (CallId, &Waiter)> {
-        self.calls
-            .iter()
-            .map(|(call, waiter)| (*call, waiter))
-            .chain(self.waiting.iter().map(|(call, waiter)| (*call, waiter)))
+        let sent = self.calls.iter().map(|(call, sent)| (*call, &sent.waiter));
+        sent.chain(self.waiting.iter().map(|waiting| (waiting.call, &waiting.waiter)))
     }
 }
 
