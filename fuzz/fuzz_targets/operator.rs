@@ -1,10 +1,11 @@
 //! The lines on the operator's socket: what a host is asked, and what a command line believes of its answer.
 //!
-//! These modules import nothing of the host but `words`, so they are compiled here by their paths, as they stand, without
-//! the WebAssembly compiler that the rest of the host needs.
+//! The operator's socket imports nothing of the host but `words`, so the two are compiled here by their paths, as they stand,
+//! without the WebAssembly compiler that the rest of the host needs.
 #![no_main]
 
-#[path = "operator/control.rs"]
+#[path = "../../host/src/control/mod.rs"]
+#[allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
 mod control;
 #[path = "../../host/src/words/mod.rs"]
 #[allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
