@@ -8,7 +8,7 @@ mod seeds;
 use std::path::Path;
 
 use crate::Failure;
-use crate::command::program;
+use crate::command::{Tool, program};
 use crate::pinned::Pinned;
 
 const CARGO_FUZZ: Pinned = Pinned { name: "cargo-fuzz", version: "0.13.2" };
@@ -36,24 +36,9 @@ pub(crate) fn run(root: &Path, only: &[String], seconds: u32) -> Result<(), Fail
     for target in targets {
         println!("\n{}: {seconds} s", target.name);
         seeds::write(root, target.name)?;
-        let limits = [
-            format!("-max_total_time={seconds}"),
-            format!("-max_len={}", target.input_bytes_max),
-            // Far more than any input of this length may cost.
-            "-rss_limit_mb=2048".to_owned(),
-            "-timeout=10".to_owned(),
-            "-print_final_stats=1".to_owned(),
-        ];
-        let args = ["run", "--fuzz-dir", ".", target.name, "--"];
-        let advice = format!(
-            "the input lies in fuzz/artifacts/{}; mend the crate at its root, with a test of its own there",
-            target.name
-        );
-        program(&cargo_fuzz, args.into_iter().chain(limits.iter().map(String::as_str)))
-            .in_dir(&root.join("fuzz"))
-            .env("RUSTC_BOOTSTRAP", "1")
-            .advice(&advice)
-            .run()?;
+        // By itself, so that a target that does not compile is not told as a finding.
+        target.command(root, &cargo_fuzz, "build", &[]).advice("mend the first error above").run()?;
+        target.run(root, &cargo_fuzz, seconds)?;
     }
     Ok(())
 }
@@ -65,4 +50,25 @@ fn choose(only: &[String]) -> Result<Vec<&'static Target>, Failure> {
             .next(format!("name one or more of: {}", names.join(", "))));
     }
     Ok(TARGETS.iter().filter(|target| only.is_empty() || only.iter().any(|name| name == target.name)).collect())
+}
+
+impl Target {
+    fn run(&self, root: &Path, cargo_fuzz: &Path, seconds: u32) -> Result<(), Failure> {
+        let limits = [
+            "--".to_owned(),
+            format!("-max_total_time={seconds}"),
+            format!("-max_len={}", self.input_bytes_max),
+            // Far more than any input of this length may cost.
+            "-rss_limit_mb=2048".to_owned(),
+            "-timeout=10".to_owned(),
+            "-print_final_stats=1".to_owned(),
+        ];
+        let advice = format!("the input lies in fuzz/artifacts/{}; docs/fuzzing.md says what to do with it", self.name);
+        self.command(root, cargo_fuzz, "run", &limits).advice(&advice).run()
+    }
+
+    fn command(&self, root: &Path, cargo_fuzz: &Path, task: &str, more: &[String]) -> Tool {
+        let args = [task, "--fuzz-dir", ".", self.name].into_iter().chain(more.iter().map(String::as_str));
+        program(cargo_fuzz, args).in_dir(&root.join("fuzz")).env("RUSTC_BOOTSTRAP", "1")
+    }
 }
