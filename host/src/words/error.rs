@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Outcome, ProviderKey};
+use super::{Blame, Outcome, ProviderKey};
 
 /// Why authorization said no. The texts are the reference's: actors and operators match on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -142,13 +142,49 @@ pub enum CallError {
         /// The signal or exit code, in words.
         cause: String,
     },
-    /// The provider is not ready: starting, restarting, held or stopped.
+    /// The provider's process neither died nor worked while the call was in flight, and was ended for that.
+    #[error("provider {provider} hung during {operation} and was ended: {cause}")]
+    ProviderHung {
+        /// Which provider.
+        provider: ProviderKey,
+        /// The operation.
+        operation: String,
+        /// How it was found.
+        cause: String,
+    },
+    /// An operator stopped, held or restarted the provider, and the call had not ended when the time for that was over.
+    #[error("provider {provider} was stopped during {operation}, which had not ended in time")]
+    ProviderStopped {
+        /// Which provider.
+        provider: ProviderKey,
+        /// The operation.
+        operation: String,
+    },
+    /// The provider has no process that takes calls at this moment, and gets one by itself.
     #[error("provider {provider} is not available: {state}")]
     ProviderUnavailable {
         /// Which provider.
         provider: ProviderKey,
         /// Its state, in words.
         state: String,
+    },
+    /// The provider has not been started, or was stopped.
+    #[error("provider {provider} is not available: {state}")]
+    ProviderNotRunning {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Its state, in words.
+        state: String,
+    },
+    /// The provider is held: it gets no process until it is released or, after crashes, tried again.
+    #[error("provider {provider} is held: {why}")]
+    ProviderHeld {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Why, and when it is tried again if it is.
+        why: String,
+        /// Whose fault that is: an operator's who holds it, or the provider's that died too often.
+        blame: Blame,
     },
     /// The provider is draining and takes no new calls.
     #[error("provider {provider} is draining")]
@@ -201,6 +237,8 @@ pub enum CallError {
         bytes: u64,
         /// The limit.
         limit: u64,
+        /// Not delivered for an argument, answered for an answer.
+        outcome: Outcome,
     },
     /// The call breaks a rule of the protocol, such as the length of a name; nothing was sent.
     #[error("a call to {target} can't be sent: {why}")]

@@ -8,6 +8,7 @@ mod fault;
 mod invocation;
 mod limits;
 mod namespace;
+mod restart;
 
 pub use entity::{LinkKey, ProviderKey, WasmCloudEntity};
 pub use error::{CallError, Denial, Trap};
@@ -15,6 +16,7 @@ pub use fault::{Blame, Outcome};
 pub use invocation::{ActorCall, Callee, HostCall, Inbound, Invocation, Outbound};
 pub use limits::{ActorLimits, CallLimits};
 pub use namespace::{NAMESPACE_RULE, is_namespace};
+pub use restart::{Restart, RestartBudget, RestartPolicy, WhileDown};
 
 pub use cofferdam_channel::Deadline;
 

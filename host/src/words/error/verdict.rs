@@ -14,9 +14,10 @@ impl CallError {
             | Self::TooDeep { .. }
             | Self::PayloadTooLarge { .. }
             | Self::Unsendable { .. } => Blame::Actor,
-            Self::ProviderFailed { .. } | Self::ProviderPanicked { .. } | Self::ProviderCrashed { .. } => {
-                Blame::Provider
-            }
+            Self::ProviderFailed { .. } | Self::ProviderPanicked { .. } => Blame::Provider,
+            Self::ProviderCrashed { .. } | Self::ProviderHung { .. } => Blame::Provider,
+            Self::ProviderHeld { blame, .. } => *blame,
+            Self::ProviderStopped { .. } | Self::ProviderNotRunning { .. } => Blame::Operator,
             Self::ProviderUnavailable { .. } | Self::DeadlineExceeded { .. } => Blame::Provider,
             Self::CallerGone { .. } => Blame::Peer,
             Self::ProviderDraining { .. } | Self::HostNotStarted | Self::HostStopping => Blame::Operator,
@@ -32,11 +33,10 @@ impl CallError {
                 Outcome::Unknown
             }
             Self::ActorFailed { .. } | Self::ProviderFailed { .. } => Outcome::Answered,
-            Self::ActorTrapped { .. } | Self::ProviderPanicked { .. } | Self::ProviderCrashed { .. } => {
-                Outcome::Unknown
-            }
-            Self::DeadlineExceeded { outcome, .. } => *outcome,
-            Self::PayloadTooLarge { .. } | Self::CallerGone { .. } | Self::Internal { .. } => Outcome::Unknown,
+            Self::ActorTrapped { .. } | Self::ProviderPanicked { .. } => Outcome::Unknown,
+            Self::ProviderCrashed { .. } | Self::ProviderHung { .. } | Self::ProviderStopped { .. } => Outcome::Unknown,
+            Self::DeadlineExceeded { outcome, .. } | Self::PayloadTooLarge { outcome, .. } => *outcome,
+            Self::CallerGone { .. } | Self::Internal { .. } => Outcome::Unknown,
             _ => Outcome::NotDelivered,
         }
     }
@@ -71,7 +71,11 @@ impl CallError {
             Self::ProviderFailed { .. } => "provider_failed",
             Self::ProviderPanicked { .. } => "provider_panicked",
             Self::ProviderCrashed { .. } => "provider_crashed",
+            Self::ProviderHung { .. } => "provider_hung",
+            Self::ProviderStopped { .. } => "provider_stopped",
             Self::ProviderUnavailable { .. } => "provider_unavailable",
+            Self::ProviderNotRunning { .. } => "provider_not_running",
+            Self::ProviderHeld { .. } => "provider_held",
             Self::ProviderDraining { .. } => "provider_draining",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
             Self::CallerGone { .. } => "caller_gone",
@@ -99,8 +103,13 @@ impl CallError {
             Self::ActorNotCallable { .. } => "build the actor with a waPC entry point, `__guest_call`",
             Self::ProviderFailed { .. } => "the provider's own words say why",
             Self::ProviderPanicked { .. } => "report it to the provider's author",
-            Self::ProviderCrashed { .. } => "the provider is restarted by itself; see `cofferdam ps`",
+            Self::ProviderCrashed { .. } | Self::ProviderHung { .. } => {
+                "the provider is restarted by itself; see `cofferdam ps`"
+            }
+            Self::ProviderStopped { .. } => "look whether it was carried out before you call again",
             Self::ProviderUnavailable { .. } => "wait for its restart; see `cofferdam ps`",
+            Self::ProviderNotRunning { .. } => "start the provider; see `cofferdam ps` for those that run",
+            Self::ProviderHeld { .. } => "see `cofferdam ps`; `cofferdam provider release` starts it again",
             Self::ProviderDraining { .. } => "wait for the provider to be started again",
             Self::DeadlineExceeded { .. } => "look at the callee's load, or raise the time-out",
             Self::CallerGone { .. } => "nothing, unless callers go more often than they should",
@@ -114,3 +123,6 @@ impl CallError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

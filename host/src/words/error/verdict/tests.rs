@@ -1,0 +1,132 @@
+//! Every error of a call: whose fault it is, what became of the call, what a person reads, and what is next.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::*;
+use crate::words::{Denial, ProviderKey};
+
+/// One of each, and more where the verdict depends on what is inside.
+fn samples() -> Vec<CallError> {
+    let (actor, operation, message) = ("MA".to_owned(), "Get".to_owned(), "no".to_owned());
+    let (provider, target) = (ProviderKey::new("VP", None), "provider VP (link default)".to_owned());
+    let held = |why: &str, blame| CallError::ProviderHeld { provider: provider.clone(), why: why.to_owned(), blame };
+    let failed = |cause| CallError::ActorFailed {
+        actor: actor.clone(),
+        operation: operation.clone(),
+        message: message.clone(),
+        cause,
+    };
+    let late = |outcome| CallError::DeadlineExceeded {
+        target: target.clone(),
+        operation: operation.clone(),
+        waited: Duration::from_secs(2),
+        outcome,
+    };
+    let large = |what: &str, outcome| CallError::PayloadTooLarge { what: what.to_owned(), bytes: 9, limit: 8, outcome };
+    let crashed = CallError::ProviderCrashed {
+        provider: provider.clone(),
+        operation: operation.clone(),
+        cause: "killed by signal 11 (SIGSEGV)".to_owned(),
+    };
+    let panicked = CallError::ProviderPanicked {
+        provider: provider.clone(),
+        operation: operation.clone(),
+        message: message.clone(),
+    };
+    let not_run = "it has not been started";
+    vec![
+        Denial::Claims.into(),
+        Denial::Authorizer.into(),
+        Denial::NotLinked.into(),
+        Denial::Expired.into(),
+        CallError::NoTarget { actor: actor.clone(), namespace: "x:y".to_owned() },
+        CallError::NoSuchActor { actor: actor.clone() },
+        failed(None),
+        failed(Some(Box::new(crashed.clone()))),
+        failed(Some(Box::new(held("an operator holds it", Blame::Operator)))),
+        CallError::ActorTrapped {
+            actor: actor.clone(),
+            operation: operation.clone(),
+            trap: Trap::Unreachable,
+            detail: String::new(),
+        },
+        CallError::ActorNotInstantiated { actor: actor.clone(), message: message.clone() },
+        CallError::ActorNotCallable { actor: actor.clone() },
+        CallError::ProviderFailed {
+            provider: provider.clone(),
+            operation: operation.clone(),
+            message: message.clone(),
+        },
+        panicked,
+        crashed,
+        CallError::ProviderHung {
+            provider: provider.clone(),
+            operation: operation.clone(),
+            cause: "it failed 3 health checks in a row".to_owned(),
+        },
+        CallError::ProviderStopped { provider: provider.clone(), operation: operation.clone() },
+        CallError::ProviderUnavailable { provider: provider.clone(), state: "it is being restarted".to_owned() },
+        CallError::ProviderNotRunning { provider: provider.clone(), state: not_run.to_owned() },
+        held("it crashed 5 times within 60s", Blame::Provider),
+        held("an operator holds it", Blame::Operator),
+        CallError::ProviderDraining { provider: provider.clone() },
+        late(Outcome::NotDelivered),
+        late(Outcome::Unknown),
+        CallError::CallerGone { target: target.clone(), operation: operation.clone() },
+        CallError::Overloaded { target: target.clone(), limit: 4 },
+        CallError::TooDeep { target: target.clone(), limit: 16 },
+        large("argument of a host call", Outcome::NotDelivered),
+        large("answer of a host call", Outcome::Answered),
+        CallError::Unsendable { target: target.clone(), why: "its operation has 600 bytes".to_owned() },
+        CallError::HostNotStarted,
+        CallError::HostStopping,
+        CallError::Internal { message },
+    ]
+}
+
+/// Its place among the kinds. A kind without a place here does not compile; one without a sample fails the test.
+const fn place(error: &CallError) -> usize {
+    match error {
+        CallError::Denied(_) => 0,
+        CallError::NoTarget { .. } => 1,
+        CallError::NoSuchActor { .. } => 2,
+        CallError::ActorFailed { .. } => 3,
+        CallError::ActorTrapped { .. } => 4,
+        CallError::ActorNotInstantiated { .. } => 5,
+        CallError::ActorNotCallable { .. } => 6,
+        CallError::ProviderFailed { .. } => 7,
+        CallError::ProviderPanicked { .. } => 8,
+        CallError::ProviderCrashed { .. } => 9,
+        CallError::ProviderHung { .. } => 10,
+        CallError::ProviderStopped { .. } => 11,
+        CallError::ProviderUnavailable { .. } => 12,
+        CallError::ProviderNotRunning { .. } => 13,
+        CallError::ProviderHeld { .. } => 14,
+        CallError::ProviderDraining { .. } => 15,
+        CallError::DeadlineExceeded { .. } => 16,
+        CallError::CallerGone { .. } => 17,
+        CallError::Overloaded { .. } => 18,
+        CallError::TooDeep { .. } => 19,
+        CallError::PayloadTooLarge { .. } => 20,
+        CallError::Unsendable { .. } => 21,
+        CallError::HostNotStarted => 22,
+        CallError::HostStopping => 23,
+        CallError::Internal { .. } => KINDS - 1,
+    }
+}
+
+const KINDS: usize = 25;
+
+#[test]
+fn every_error_says_whose_fault_it_is_and_what_became_of_the_call() {
+    let mut shown = [false; KINDS];
+    let mut table = String::new();
+    for error in samples() {
+        shown[place(&error)] = true;
+        let (kind, blame, outcome) = (error.kind(), error.blame().as_str(), error.outcome().as_str());
+        let _ = writeln!(table, "{kind:22} {blame:8} {outcome:13} {error}\n    next: {}", error.next_step());
+    }
+    assert_eq!(shown, [true; KINDS], "each kind has a sample");
+    insta::assert_snapshot!("errors", table);
+}
