@@ -17,12 +17,13 @@ use crate::fault::ShimFault;
 pub(super) fn restrict(places: &Places, network: &Network, measures: &mut Measures) -> Result<(), ShimFault> {
     measures.take(Confinement::LANDLOCK_FILES, || files(places))?;
     if let Network::Host { bind, connect } = network {
-        // Nothing else bounds the ports.
+        // Nothing else bounds the ports, nor keeps the abstract sockets of the host's network out of reach.
         measures.take(Confinement::LANDLOCK_NETWORK, || ports(bind, connect))?;
+        measures.take(Confinement::LANDLOCK_SCOPES, scopes)?;
     } else {
         measures.take_if_there(Confinement::LANDLOCK_NETWORK, || ports(&[], &[]));
+        measures.take_if_there(Confinement::LANDLOCK_SCOPES, scopes);
     }
-    measures.take_if_there(Confinement::LANDLOCK_SCOPES, scopes);
     Ok(())
 }
 

@@ -38,7 +38,7 @@ impl Tree {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(i32::try_from(raw).map_err(io::Error::other)?) }))
     }
 
-    /// Takes away all but these rights, for the whole tree.
+    /// Takes away all but these rights, for the whole tree, and for good.
     pub(super) fn restrict(&self, rights: Rights) -> Act {
         let mut attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
         if rights != Rights::Write {
@@ -50,6 +50,8 @@ impl Tree {
         // SAFETY: a `mount_attr` of zeros is a good one that changes nothing.
         let mut wanted: libc::mount_attr = unsafe { std::mem::zeroed() };
         wanted.attr_set = attributes;
+        // What the operator mounts below it later stays outside: it would come with all rights.
+        wanted.propagation = libc::MS_PRIVATE;
         let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
         let (empty, size) = (c"".as_ptr(), size_of::<libc::mount_attr>());
         // SAFETY: path and attributes live until the call returns; the size is theirs.

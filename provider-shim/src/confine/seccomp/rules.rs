@@ -10,8 +10,6 @@ pub(super) enum Which {
     OneOf(u8, &'static [u64]),
     /// Those whose argument at this place has none of these bits.
     Without(u8, u64),
-    /// Those whose argument at this place has all of these bits.
-    With(u8, u64),
     /// Those whose arguments at these places are zero.
     Zero(&'static [u8]),
     /// Those whose two arguments at these places are one of these pairs.
@@ -20,6 +18,18 @@ pub(super) enum Which {
     Unaddressed(u64),
     /// Those of this process: its id at argument 0.
     OfThisProcess,
+    /// Those for which all of one of these lists is so.
+    Any(&'static [&'static [Where]]),
+}
+
+/// What can be so of one argument.
+pub(super) enum Where {
+    /// It is this number.
+    Is(u8, u64),
+    /// It is not this number.
+    IsNot(u8, u64),
+    /// Of these bits (first) it has these (second).
+    Bits(u8, u64, u64),
 }
 
 type Rules = Vec<SeccompRule>;
@@ -32,7 +42,6 @@ pub(super) fn rules(which: &Which) -> Result<Rules, BackendError> {
             values.iter().map(|&value| rule(&[equal(*place, value)?])).collect::<Result<_, _>>()?
         }
         Which::Without(place, bits) => vec![rule(&[masked(*place, *bits, 0)?])?],
-        Which::With(place, bits) => vec![rule(&[masked(*place, *bits, *bits)?])?],
         Which::Zero(places) => {
             let zeros = places.iter().map(|&place| zero(place)).collect::<Result<Vec<_>, _>>()?;
             vec![rule(&zeros)?]
@@ -42,7 +51,19 @@ pub(super) fn rules(which: &Which) -> Result<Rules, BackendError> {
         }
         Which::Unaddressed(bits) => vec![rule(&[masked(3, *bits, 0)?, zero(4)?])?],
         Which::OfThisProcess => vec![rule(&[equal(0, std::process::id().into())?])?],
+        Which::Any(lists) => lists.iter().map(|list| rule(&conditions(list)?)).collect::<Result<_, _>>()?,
     })
+}
+
+fn conditions(list: &[Where]) -> Result<Vec<SeccompCondition>, BackendError> {
+    let condition = |part: &Where| match *part {
+        Where::Is(place, value) => equal(place, value),
+        Where::IsNot(place, value) => {
+            SeccompCondition::new(place, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value & u64::from(u32::MAX))
+        }
+        Where::Bits(place, mask, value) => masked(place, mask, value),
+    };
+    list.iter().map(condition).collect()
 }
 
 fn rule(conditions: &[SeccompCondition]) -> Result<SeccompRule, BackendError> {
