@@ -4,14 +4,18 @@
 //! alone (systemd's `UIDS-GIDS` calls it unused).
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use cofferdam_channel::protocol::control::Identity;
-use nix::unistd::geteuid;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, fchown, fchownat, geteuid};
 use parking_lot::Mutex;
 
 /// Above the users of containers (524288 to 1879048191), below what is no user id for everybody.
@@ -36,7 +40,7 @@ pub(super) fn for_directory(dir: &Path, all: &Path) -> io::Result<Option<Identit
     let owner = fs::symlink_metadata(dir)?.uid();
     let uid = if range.contains(&owner) { owner } else { choose(&range, &taken(all)?, dir)? };
     if uid != owner {
-        give(dir, uid, DEPTH_MAX)?;
+        give(&File::from(open(dir, DIRECTORY, Mode::empty())?), uid, DEPTH_MAX)?;
     }
     Ok(Some(Identity { uid, gid: uid }))
 }
@@ -92,18 +96,28 @@ fn taken(all: &Path) -> io::Result<BTreeSet<u32>> {
     Ok(owners)
 }
 
-/// Changes the owner of a directory and all that lies in it, without following a link anywhere.
-fn give(path: &Path, uid: u32, depth: u32) -> io::Result<()> {
+/// Changes the owner of a directory and all that lies in it, without following a link anywhere. It goes from descriptor
+/// to descriptor: what somebody puts in the place of a directory meanwhile is not what was opened.
+fn give(dir: &File, uid: u32, depth: u32) -> io::Result<()> {
     if depth == 0 {
-        return Err(io::Error::other(format!("{} lies too deep", path.display())));
+        return Err(io::Error::other("a directory of its own lies too deep in others"));
     }
-    if fs::symlink_metadata(path)?.is_dir() {
-        for entry in fs::read_dir(path)? {
-            give(&entry?.path(), uid, depth - 1)?;
+    let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(uid)));
+    for entry in fs::read_dir(format!("/proc/self/fd/{}", dir.as_raw_fd()))? {
+        let name = entry?.file_name();
+        match openat(dir, name.as_os_str(), DIRECTORY, Mode::empty()) {
+            Ok(below) => give(&File::from(below), uid, depth - 1)?,
+            // A link is neither followed nor a directory.
+            Err(Errno::ENOTDIR | Errno::ELOOP) => {
+                fchownat(dir, name.as_os_str(), owner.0, owner.1, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            }
+            Err(errno) => return Err(errno.into()),
         }
     }
-    lchown(path, Some(uid), Some(uid))
+    Ok(fchown(dir, owner.0, owner.1)?)
 }
+
+const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +135,36 @@ mod tests {
         ] {
             assert_eq!(usable(map), range, "{map:?}");
         }
+    }
+
+    #[test]
+    fn a_directory_is_given_without_what_its_links_lead_to() {
+        if !geteuid().is_root() {
+            eprintln!("only root can give anything away");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let (own, other) = (place.path().join("own"), place.path().join("other"));
+        fs::create_dir_all(own.join("below")).unwrap();
+        fs::create_dir(&other).unwrap();
+        fs::write(own.join("below/file"), "").unwrap();
+        fs::write(other.join("file"), "").unwrap();
+        for (to, name) in [(&other, "to-directory"), (&other.join("file"), "to-file")] {
+            std::os::unix::fs::symlink(to, own.join(name)).unwrap();
+        }
+        let open = |path: &Path| open(path, DIRECTORY, Mode::empty());
+        give(&File::from(open(&own).unwrap()), RANGE.start, DEPTH_MAX).unwrap();
+        for (path, uid) in [
+            (own.clone(), RANGE.start),
+            (own.join("below/file"), RANGE.start),
+            (own.join("to-directory"), RANGE.start),
+            (other.clone(), 0),
+            (other.join("file"), 0),
+        ] {
+            assert_eq!(fs::symlink_metadata(&path).unwrap().uid(), uid, "{}", path.display());
+        }
+        assert!(open(&own.join("to-directory")).is_err(), "a link in its place is no directory");
+        assert!(give(&File::from(open(&own).unwrap()), RANGE.start, 1).is_err(), "it lies too deep");
     }
 
     #[test]
