@@ -7,6 +7,9 @@ use std::sync::OnceLock;
 use cofferdam_claims::{ActorClaims, KeyKind, KeyPair, ProviderArchive, native_target, sign_actor};
 use cofferdam_host::{Actor, NativeCapability};
 
+/// Set for a test that runs as somebody who can't read the repository: the folder of the built guests.
+pub const GUESTS: &str = "COFFERDAM_TEST_GUESTS";
+
 /// The folder of the repository.
 pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -47,7 +50,8 @@ pub fn shim() -> PathBuf {
 
 /// A guest of `tests/guests/built`.
 pub fn guest(name: &str) -> Vec<u8> {
-    let path = root().join("tests/guests/built").join(format!("{name}.wasm"));
+    let folder = std::env::var_os(GUESTS).map_or_else(|| root().join("tests/guests/built"), PathBuf::from);
+    let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()))
 }
 
@@ -90,6 +94,11 @@ pub fn archive(library: &str, contract_id: &str) -> ProviderArchive {
 pub fn archive_of(name: &str, contract_id: &str, library: &[u8]) -> ProviderArchive {
     let mut archive = ProviderArchive::new(contract_id, name, "cofferdam", Some(1), Some("0.1.0".to_owned()));
     archive.add_library(native_target(), library).expect("a library can be added");
+    signed(archive)
+}
+
+/// Signs it for a fresh provider.
+pub fn signed(mut archive: ProviderArchive) -> ProviderArchive {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("provider.par.gz");
     let written = archive.write(path, issuer(), &KeyKind::Provider.generate(), true).expect("it can be written");

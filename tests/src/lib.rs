@@ -4,9 +4,11 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod elsewhere;
 pub mod golden;
 pub mod http;
 pub mod log;
+pub mod lures;
 pub mod payload;
 pub mod process;
 pub mod rig;

@@ -3,6 +3,7 @@
 
 mod contracts;
 mod deadlines;
+mod escape;
 mod faults;
 mod full_disk;
 mod host_death;

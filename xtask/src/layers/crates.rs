@@ -41,9 +41,11 @@ const ARROWS: &[Arrows] = &[
     Arrows { folder: "sdk/abi",       may_import: &[],                               never: &["tokio", "serde", "libc"] },
     Arrows { folder: "sdk/provider",  may_import: &["sdk/abi"],                      never: &["hyper"] },
     Arrows { folder: "sdk/testkit",   may_import: &["channel", "sdk/provider"],      never: &[] },
+    Arrows { folder: "sdk/testkit/rogue", may_import: &["sdk/provider"],             never: &["wasmer"] },
     Arrows { folder: "sdk/legacy",    may_import: &["sdk/abi"],                      never: &[] },
     Arrows { folder: "providers/*",   may_import: &["sdk/provider"],                 never: &["wasmer"] },
-    Arrows { folder: "tests",         may_import: &["claims", "host"],               never: &[] },
+    // Its list of attempts is what the tests of the sandbox walk.
+    Arrows { folder: "tests",         may_import: &["claims", "host", "sdk/testkit/rogue"], never: &[] },
     Arrows { folder: "tests/probe",   may_import: &["sdk/provider"],                 never: &["wasmer"] },
     Arrows { folder: "benches",       may_import: &[ANYTHING],                       never: &[] },
     Arrows { folder: "xtask",         may_import: &[],                               never: &["tokio"] },

@@ -1,0 +1,181 @@
+//! A provider that tries to get out, one way at a time, as root and as a user without any right. After each attempt the
+//! host lives and another provider answers.
+
+use std::fmt::Write;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use cofferdam_claims::{AddressHalves, NeededAddress, Needs};
+use cofferdam_host::NativeCapability;
+use cofferdam_host::supervision::{RestartBudget, RestartPolicy};
+use cofferdam_rogue::{Attempt, Outside};
+use cofferdam_tests::elsewhere::{self, Who};
+use cofferdam_tests::golden::show;
+use cofferdam_tests::lures::Lures;
+use cofferdam_tests::process::{Held, until};
+use cofferdam_tests::{Rig, artifacts, http};
+use nix::unistd::geteuid;
+use serde_json::{Value, json};
+
+const ROGUE: &str = "cofferdam:rogue";
+const PROBE: &str = "cofferdam:probe";
+
+/// How long one attempt may take, with everything after it, on a busy machine.
+const ATTEMPT_MAX: Duration = Duration::from_secs(5);
+
+/// What the host has in its environment, and nobody else is to have.
+const SECRET: (&str, &str) = ("COFFERDAM_ESCAPE_SECRET", "swordfish");
+
+struct Scene {
+    rig: Rig,
+    provider: NativeCapability,
+    rogue: String,
+    probe: String,
+    actor: String,
+    outside: Value,
+    lures: Lures,
+    /// Which start of the rogue is running.
+    generation: u64,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let restart = RestartPolicy {
+            first_delay: Duration::from_millis(1),
+            delay_max: Duration::from_millis(1),
+            // It crashes more often than any provider may.
+            budget: RestartBudget::None,
+            ..RestartPolicy::default()
+        };
+        let rig = Rig::start_with(|builder| builder.with_restart_policy(restart)).await;
+        let actor = rig.actor("caller", &[ROGUE, PROBE]).await;
+        let provider = rogue();
+        let rogue = rig.start_provider(provider.clone()).await;
+        let probe = rig.provider("probe", PROBE).await;
+        let port = http::free_port();
+        rig.link(&actor, ROGUE, &rogue, &[("PORT", &port.to_string())]).await.expect("the rogue accepts");
+        rig.link(&actor, PROBE, &probe, &[]).await.expect("the probe accepts");
+        let own = directory(&rig, &rogue);
+        let (lures, forbidden) = (Lures::new(&own), own.join("forbidden"));
+        fs::write(&forbidden, "not for providers").expect("it can be written");
+        // Root's own, or, for whoever is nobody but the same user, one that its owner may not read either.
+        let mode = if geteuid().is_root() { 0o600 } else { 0 };
+        fs::set_permissions(&forbidden, Permissions::from_mode(mode)).expect("it is ours");
+        let outside = Outside {
+            listen_address: format!("127.0.0.1:{port}"),
+            tcp_port: lures.tcp.local_addr().expect("it is bound").port(),
+            udp_port: lures.udp.local_addr().expect("it is bound").port(),
+            abstract_name: lures.abstract_name.clone(),
+            socket_path: "/dirs/state/lure.sock".to_owned(),
+            forbidden_path: "/dirs/state/forbidden".to_owned(),
+            state_dir: rig.folder.path().join("state").to_string_lossy().into_owned(),
+            other_dir: directory(&rig, &probe).to_string_lossy().into_owned(),
+            host_pid: std::process::id(),
+        };
+        let outside = serde_json::to_value(outside).expect("it is plain data");
+        Self { rig, provider, rogue, probe, actor, outside, lures, generation: 1 }
+    }
+
+    /// Makes one attempt and says in a line what became of it.
+    async fn make(&mut self, attempt: Attempt) -> String {
+        let began = Instant::now();
+        let answer = self.rig.forward(&self.actor, ROGUE, attempt.name(), &self.outside).await;
+        let became = match &answer {
+            Ok(line) => String::from_utf8_lossy(line).into_owned(),
+            Err(_) => {
+                self.generation += 1;
+                let shown = show(&answer);
+                if shown.contains("SIGSYS") { "ended by SIGSYS".to_owned() } else { shown }
+            }
+        };
+        self.rig.ready_pid(&self.rogue, self.generation).await;
+        self.all_is_well(attempt).await;
+        assert!(began.elapsed() < ATTEMPT_MAX, "{attempt:?} took {:?}", began.elapsed());
+        became
+    }
+
+    /// The host lives, the rogue is there again, and another provider does not know of it.
+    async fn all_is_well(&self, attempt: Attempt) {
+        let rest = self.rig.forward(&self.actor, ROGUE, "Rest", &json!({})).await;
+        assert_eq!(show(&rest), "ok: here", "after {attempt:?}");
+        let echo = self.rig.forward(&self.actor, PROBE, "Echo", &json!("hi")).await;
+        assert_eq!(show(&echo), "ok: \\xa2hi", "after {attempt:?}");
+        assert_eq!(self.lures.reached(), Vec::<&str>::new(), "after {attempt:?}");
+    }
+}
+
+/// States that it listens where its link says.
+fn rogue() -> NativeCapability {
+    let mut archive = artifacts::archive("rogue", ROGUE);
+    let address = AddressHalves { address: "127.0.0.1".to_owned(), port: "$PORT".to_owned() };
+    archive.set_needs(Some(Needs { listen: vec![NeededAddress::Halves(address)], ..Needs::default() }));
+    NativeCapability::from_archive(&artifacts::signed(archive), None).expect("what was just signed verifies")
+}
+
+/// Where the host keeps what is a provider's own.
+fn directory(rig: &Rig, provider: &str) -> PathBuf {
+    rig.folder.path().join("state/providers").join(provider).join("default")
+}
+
+async fn walk(report: &Path) {
+    let mut scene = Scene::start().await;
+    let before = Held::now();
+    let mut table = String::new();
+    for attempt in Attempt::ALL {
+        let became = scene.make(*attempt).await;
+        assert!(!became.starts_with("OUT"), "{attempt:?} got out: {became}");
+        let _ = writeln!(table, "{:22} {became}", attempt.name());
+    }
+    until("nothing is left behind", async || Held::now().is_within(before)).await;
+    let ps = scene.rig.ps().await;
+    assert!(ps.providers.iter().all(|row| row.state == "ready"), "{ps:?}");
+    leads_nowhere(&scene).await;
+    scene.rig.host.stop().await;
+    fs::write(report, table).expect("the report can be left");
+}
+
+/// A host of root gives a provider's directory to it, when it isn't its own: along the links that the rogue has left
+/// there, nothing changes hands.
+async fn leads_nowhere(scene: &Scene) {
+    if !geteuid().is_root() {
+        return;
+    }
+    let (own, state) = (directory(&scene.rig, &scene.rogue), scene.rig.folder.path().join("state"));
+    assert!(fs::read_link(own.join("to-state")).is_ok_and(|to| to == state), "the rogue left no link");
+    scene.rig.host.stop_provider(&scene.rogue, ROGUE, None).await.expect("it can be stopped");
+    chown(&own, Some(0), Some(0)).expect("root may give away");
+    // So it is when an operator has restored it from a backup.
+    scene.rig.host.start_native_capability(scene.provider.clone()).await.expect("it starts again");
+    assert_ne!(fs::metadata(&own).expect("it is there").uid(), 0, "it was not given to the provider");
+    for kept in [state.clone(), state.join("host.nk"), directory(&scene.rig, &scene.probe).join("..")] {
+        assert_eq!(fs::metadata(&kept).expect("it is there").uid(), 0, "{} changed hands", kept.display());
+    }
+}
+
+/// Both halves in processes of their own: they count what they hold, and one is somebody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_out_is_refused() {
+    if let Some(report) = elsewhere::report() {
+        return walk(&report).await;
+    }
+    let programs = ["cofferdam-shim", "libcofferdam_rogue.so", "libcofferdam_probe.so"];
+    for (name, who) in elsewhere::everybody() {
+        let table = elsewhere::run("escape::every_way_out_is_refused", *who, &programs, &["caller"], &[SECRET]);
+        insta::assert_snapshot!(format!("escape_{name}"), table);
+    }
+    if !elsewhere::everybody().iter().any(|(_, who)| *who == Who::Nobody) {
+        eprintln!("only as an unprivileged user: run by root, this tries both");
+    }
+}
+
+/// `docs/sandbox.md` says of each attempt what stops it.
+#[test]
+fn every_way_out_is_documented() {
+    let page = fs::read_to_string(artifacts::root().join("docs/sandbox.md")).expect("the page is there");
+    let named = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+    let documented: Vec<String> = page.lines().filter_map(named).collect();
+    let attempts: Vec<String> = Attempt::ALL.iter().map(|attempt| attempt.name().to_owned()).collect();
+    assert_eq!(documented, attempts, "docs/sandbox.md and the list of attempts differ");
+}
