@@ -4,16 +4,24 @@ use std::sync::Arc;
 
 use cofferdam_claims::{ActorMetadata, Verified, normalize_call_alias};
 
+use super::auditing::Loaded;
 use super::state::RunningActor;
 use super::{Actor, Host, HostError, Result};
 use crate::actor::ActorSpec;
 use crate::router::{alias_fault, call_alias};
-use crate::words::{Deadline, WasmCloudEntity};
+use crate::words::{AuditEvent, Deadline, WasmCloudEntity};
 
 impl Host {
     /// Starts an actor: checks its claims against what this host trusts, compiles it, and tells the providers it is
     /// linked to.
     pub async fn start_actor(&self, actor: Actor) -> Result<()> {
+        let loaded = Loaded::from(&actor);
+        let started = self.load_actor(actor).await;
+        self.inner.actor_load(&loaded, &started);
+        started
+    }
+
+    async fn load_actor(&self, actor: Actor) -> Result<()> {
         let running = self.inner.running()?;
         let verified = actor.verify(&self.inner.config.trust)?;
         if !self.inner.broker.policy().can_load(&verified) {
@@ -80,6 +88,7 @@ impl Host {
                 .await
                 .map_err(|error| HostError::Internal { message: error.to_string() })?;
             tracing::info!(actor = %claims.subject(), "actor stopped");
+            self.inner.record(AuditEvent::ActorStopped { actor: claims.subject().into() });
         }
         Ok(())
     }

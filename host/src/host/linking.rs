@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::auditing;
 use super::state::Standing;
 use super::telling::Tell;
 use super::{Host, HostError, Result};
@@ -25,6 +26,14 @@ impl Host {
         let key = LinkKey::new(actor, contract_id, link_name.as_deref());
         let provider = ProviderKey::new(provider_id, link_name.as_deref());
         let link = Link { provider, values: Arc::new(values.into_iter().collect()) };
+        let (told, provider) = (auditing::names(&link.values), link.provider.clone());
+        let set = self.link(key.clone(), link).await;
+        self.inner.link_set(&key, &provider, told, &set);
+        set
+    }
+
+    async fn link(&self, key: LinkKey, link: Link) -> Result<()> {
+        let (actor, contract_id) = (&*key.actor.clone(), &*key.contract_id.clone());
         let policy = self.inner.broker.policy();
         let moved = {
             let mut state = self.inner.state.lock();
@@ -66,6 +75,7 @@ impl Host {
             let mut state = self.inner.state.lock();
             let Some(removed) = state.links.remove(&key) else { return Ok(()) };
             state.publish(&self.inner.broker);
+            self.inner.link_removed(&key, &removed.provider);
             state.tell(self.inner.broker.policy(), &removed.provider, actor, Tell::Difference)
         };
         if let Some(unbound) = unbound {
