@@ -77,7 +77,7 @@ pub async fn examine(shim: &std::path::Path, spec: SandboxSpec) -> Result<Examin
     let stderr = tokio::process::ChildStderr::from_std(stderr).map_err(failed("reading what it said"))?;
     // What it has said lies in the pipe; the end of the processes is the end of the pipe.
     let _ = tokio::time::timeout(TIMEOUT, stderr.take(WORDS_BYTES_MAX).read_to_end(&mut words)).await;
-    let complaints: Vec<String> = String::from_utf8_lossy(&words).lines().map(|line| output::printable(line)).collect();
+    let complaints: Vec<String> = String::from_utf8_lossy(&words).lines().map(output::printable).collect();
     let error = match greeted {
         Ok(Ok(Greeted { hello, .. })) => return Ok(Examination { in_force: hello.confinement, complaints }),
         Ok(Err(error)) => error,

@@ -96,6 +96,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::zombie_processes, reason = "the group reaps it")]
     fn start(program: &str) -> (Group, Pid) {
         let child = Command::new("/bin/sh").args(["-c", program]).process_group(0).spawn().unwrap();
         (Group::led_by(child.id()).unwrap(), Pid::from_raw(child.id().cast_signed()))

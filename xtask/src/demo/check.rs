@@ -100,7 +100,7 @@ impl Play<'_> {
         let mut shown = Vec::new();
         for name in PROVIDERS {
             let pid = report.ready(self.stage.signed.public_key(name))?.pid;
-            if !processes_of(self.host.pid()).contains(&pid) {
+            if !living(|process| process.parent == self.host.pid().as_raw()).any(|process| process.pid == pid) {
                 return Err(format!("ps shows {name} as process {pid}, which does not run below the host").into());
             }
             shown.push(format!("{name} is {pid}"));
@@ -163,9 +163,14 @@ impl Play<'_> {
 
     /// Ends the host, as Ctrl-C would; nothing of it may be left.
     fn end(mut self) -> Result<(), Failure> {
+        // Each provider's processes are a group of their own, whose number outlives its first process.
+        let host = self.host.pid().as_raw();
+        let groups: Vec<i32> = living(|process| process.parent == host).map(|process| process.group).collect();
         let asked = Instant::now();
         let status = self.host.end()?;
-        let left = processes_of(self.host.pid());
+        let left: Vec<i32> = living(|process| process.pid == host || groups.contains(&process.group))
+            .map(|process| process.pid)
+            .collect();
         if !status.success() {
             return Err(format!("the host was asked to end, and ended with {status}").into());
         }
@@ -191,18 +196,27 @@ impl Play<'_> {
     }
 }
 
-/// The living processes of a group: a host starts its providers in its own.
-fn processes_of(group: Pid) -> Vec<i32> {
+/// A process, as `/proc/PID/stat` has it.
+struct Process {
+    pid: i32,
+    parent: i32,
+    group: i32,
+}
+
+/// The living processes that are such.
+fn living(such: impl Fn(&Process) -> bool) -> impl Iterator<Item = Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let process = |pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name before the last bracket may hold anything; state, parent and group follow it.
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let (state, pgrp) = (fields.next(), fields.nth(1));
-        !matches!(state, None | Some("Z" | "X")) && pgrp == Some(&group.to_string())
-    })
-    .collect()
+        let mut fields = stat.rsplit(')').next()?.split_whitespace();
+        let state = fields.next()?;
+        let mut number = || fields.next()?.parse().ok();
+        let process = Process { pid, parent: number()?, group: number()? };
+        (!matches!(state, "Z" | "X")).then_some(process)
+    };
+    pids.filter_map(process).filter(such)
 }
 
 fn last_lines(file: &Path) -> Vec<String> {

@@ -1,0 +1,113 @@
+//! From nothing to a provider that takes calls, with the whole sandbox, claims and archive checked; and from its death to
+//! the next call that succeeds.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cofferdam_host::supervision::RestartPolicy;
+use cofferdam_host::{NativeCapability, ProviderArchive};
+use cofferdam_tests::{Rig, artifacts, process};
+use nix::sys::signal::Signal;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+const CONTRACT: &str = "cofferdam:echo";
+const LIBRARY: &str = "template";
+
+/// The next call after a death comes no later than this, or the bench has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Start {
+    runtime: Runtime,
+    rig: Rig,
+    archive: ProviderArchive,
+    actor: String,
+}
+
+impl Start {
+    pub(crate) fn prepare() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let archive = artifacts::archive(LIBRARY, CONTRACT);
+        let (rig, actor) = runtime.block_on(async {
+            // Each death counts as the first: it is the restart that is measured, not how restarts are spaced.
+            let restart = RestartPolicy { healthy_after: Duration::ZERO, ..RestartPolicy::default() };
+            let rig = Rig::start_with(|builder| builder.with_restart_policy(restart)).await;
+            let actor = rig.actor("caller", &[CONTRACT]).await;
+            rig.link(&actor, CONTRACT, &Self::provider(&archive).id(), &[]).await.expect("a link may come first");
+            (rig, actor)
+        });
+        Self { runtime, rig, archive, actor }
+    }
+
+    fn provider(archive: &ProviderArchive) -> NativeCapability {
+        NativeCapability::from_archive(archive, None).expect("a good archive")
+    }
+
+    /// A program that opens the library, in µs.
+    pub(crate) fn floor(&self) -> f64 {
+        let began = Instant::now();
+        let mut child = Command::new(artifacts::programs().join("exec-dlopen"))
+            .arg(library())
+            .env_clear()
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the floor's program is built");
+        let mut said = [0];
+        child.stdout.take().expect("a pipe").read_exact(&mut said).expect("the library opens");
+        let took = micros(began);
+        child.wait().expect("it ends");
+        took
+    }
+
+    /// A provider, from the archive to its first answer to the host, in µs. It is stopped again.
+    pub(crate) fn start(&self) -> f64 {
+        self.runtime.block_on(async {
+            let provider = Self::provider(&self.archive);
+            let id = provider.id();
+            let began = Instant::now();
+            self.rig.host.start_native_capability(provider).await.expect("it starts");
+            let took = micros(began);
+            self.rig.host.stop_provider(&id, CONTRACT, None).await.expect("it stops");
+            took
+        })
+    }
+
+    /// `kill -9` to the first call that succeeds, in µs: one for each of `kills`.
+    pub(crate) fn recoveries(&self, kills: usize) -> Vec<f64> {
+        self.runtime.block_on(async {
+            let id = self.rig.start_provider(Self::provider(&self.archive)).await;
+            let mut took = Vec::new();
+            for generation in 1..=kills as u64 {
+                let pid = self.rig.ready_pid(&id, generation).await;
+                let began = Instant::now();
+                process::signal(pid, Signal::SIGKILL);
+                // The last answer may still come from the process that is about to die.
+                while self.answers().await && process::lives(pid) {}
+                while !self.answers().await {
+                    assert!(began.elapsed() < PATIENCE, "the provider did not come back");
+                }
+                took.push(micros(began));
+            }
+            self.rig.host.stop_provider(&id, CONTRACT, None).await.expect("it stops");
+            took
+        })
+    }
+
+    async fn answers(&self) -> bool {
+        self.rig.forward(&self.actor, CONTRACT, "Echo", &json!("hello")).await.is_ok()
+    }
+
+    pub(crate) fn stop(&self) {
+        self.runtime.block_on(self.rig.host.stop());
+    }
+}
+
+fn library() -> PathBuf {
+    artifacts::programs().join(format!("libcofferdam_{LIBRARY}.so"))
+}
+
+fn micros(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e6
+}
