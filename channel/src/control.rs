@@ -141,4 +141,4 @@ fn read_exact(mut stream: &UnixStream, bytes: &mut [u8]) -> Result<(), ControlEr
 }
 
 /// The most that one message carries is what `Load` carries.
-const _: () = assert!(DESCRIPTORS_MAX == 3);
+const _: () = assert!(DESCRIPTORS_MAX == 4);

@@ -5,6 +5,7 @@
 //!
 //! * [`Preface`] and the hellos are fixed bytes, readable by every version for ever.
 //! * After them, everything is a frame: [`frame`] says how long, [`control`] and [`call`] say what is in it.
+//! * [`crash`] is what a process leaves in its pipe when a signal ends it.
 //! * Only [`codec`] knows that headers are bincode.
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ pub mod call;
 mod codec;
 mod confinement;
 pub mod control;
+pub mod crash;
 mod error;
 pub mod frame;
 mod hello;

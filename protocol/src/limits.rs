@@ -43,7 +43,16 @@ pub const DIRS_MAX: usize = 256;
 pub const PORTS_MAX: usize = 64;
 
 /// Descriptors that travel with one control frame.
-pub const DESCRIPTORS_MAX: usize = 3;
+pub const DESCRIPTORS_MAX: usize = 4;
+
+/// What a process leaves when a signal ends it: what a pipe holds.
+pub const RECORD_BYTES_MAX: usize = 64 << 10;
+
+/// Modules of a crash record.
+pub const MODULES_MAX: usize = 64;
+
+/// Frames of a backtrace.
+pub const FRAMES_MAX: usize = 64;
 
 /// How many calls one provider may declare, or make, at once.
 pub const CALLS_MAX: u32 = 1024;

@@ -3,7 +3,7 @@
 
 use cofferdam_protocol::call::{Fault, Header, Request};
 use cofferdam_protocol::control::{
-    Confine, Dir, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage,
+    Backtrace, Confine, Dir, Frame, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage,
     Want,
 };
 use cofferdam_protocol::limits::{CALL_HEADER_BYTES_MAX, CALLS_MAX, CONTROL_FRAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
@@ -145,12 +145,12 @@ fn enormous_lengths_take_no_memory() {
 #[test]
 fn what_is_no_variant_no_text_and_no_truth_is_malformed() {
     let malformed = |result: Result<(), DecodeError>| matches!(result, Err(DecodeError::Malformed { .. }));
-    for tag in [7_u32, 8, 255, u32::MAX] {
+    for tag in [9_u32, 255, u32::MAX] {
         let body = [&tag.to_le_bytes()[..], &[0; 64]].concat();
         assert!(malformed(HostMessage::from_body(&body).map(drop)), "host message {tag}");
         assert!(malformed(Header::read(&body).map(drop)), "header {tag}");
     }
-    assert!(malformed(ShimMessage::from_body(&[8, 0, 0, 0]).map(drop)));
+    assert!(malformed(ShimMessage::from_body(&[9, 0, 0, 0]).map(drop)));
     // A line that isn't UTF-8, and a rejection that is neither there nor not.
     let line = [&[6, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xff][..], &[0; 8]].concat();
     assert!(malformed(ShimMessage::from_body(&line).map(drop)));
@@ -207,6 +207,7 @@ fn host_message() -> impl Strategy<Value = HostMessage> {
         (any::<u64>(), refusal, ".{0,200}")
             .prop_map(|(request, refusal, reason)| { HostMessage::Refused { request, refusal, reason } }),
         any::<u64>().prop_map(|deadline_ns| HostMessage::Drain { deadline_ns }),
+        vec(any::<u8>(), 0..300).prop_map(|record| HostMessage::Explain { record }),
     ]
 }
 
@@ -216,6 +217,20 @@ fn want() -> impl Strategy<Value = Want> {
         (".{0,64}", any::<u64>()).prop_map(|(address, deadline_ns)| Want::Connect { address, deadline_ns }),
         (".{0,64}", any::<bool>()).prop_map(|(name, writable)| Want::File { name, writable }),
     ]
+}
+
+fn frame_of_code() -> impl Strategy<Value = Frame> {
+    let text = || option::of(".{0,64}");
+    (any::<u64>(), ".{0,64}", any::<u64>(), text(), text(), any::<bool>()).prop_map(
+        |(address, module, offset, function, source, inlined)| Frame {
+            address,
+            module,
+            offset,
+            function,
+            source,
+            inlined,
+        },
+    )
 }
 
 fn shim_message() -> impl Strategy<Value = ShimMessage> {
@@ -233,6 +248,8 @@ fn shim_message() -> impl Strategy<Value = ShimMessage> {
         (any::<u32>(), ".{0,200}", any::<u64>())
             .prop_map(|(level, line, dropped)| { ShimMessage::Log { level, line, dropped } }),
         Just(ShimMessage::Drained),
+        (vec(frame_of_code(), 0..9), option::of(".{0,200}"))
+            .prop_map(|(frames, remark)| ShimMessage::Explained(Backtrace { frames, remark })),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use cofferdam_protocol::call::{Header, Request, frame_bytes_max};
 use cofferdam_protocol::control::{
-    Confine, Dir, HostMessage, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage, Want,
+    Backtrace, Confine, Dir, Frame, HostMessage, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage, Want,
 };
 use cofferdam_protocol::limits::*;
 use cofferdam_protocol::{DecodeError, HELLO_BYTES, HostHello, frame};
@@ -200,6 +200,7 @@ fn texts_and_lists_of_host_messages() {
     check!(HostMessage, |n| bind(1, vec![setting(n, 1)]), NAME_BYTES_MAX);
     check!(HostMessage, |n| bind(1, vec![setting(1, n)]), SETTING_VALUE_BYTES_MAX);
     check!(HostMessage, |n| HostMessage::Unbind { request: 1, actor: text(n) }, ACTOR_BYTES_MAX);
+    check!(HostMessage, |n| HostMessage::Explain { record: vec![0; n] }, RECORD_BYTES_MAX);
     check!(
         HostMessage,
         |n| HostMessage::Refused { request: 1, refusal: Refusal::Late, reason: text(n) },
@@ -218,6 +219,19 @@ fn texts_and_lists_of_shim_messages() {
     check!(ShimMessage, |n| ask(Want::Listen { address: text(n) }), ADDRESS_BYTES_MAX);
     check!(ShimMessage, |n| ask(Want::Connect { address: text(n), deadline_ns: 1 }), ADDRESS_BYTES_MAX);
     check!(ShimMessage, |n| ask(Want::File { name: text(n), writable: false }), NAME_BYTES_MAX);
+    check!(ShimMessage, |n| explained(vec![Frame::default(); n]), FRAMES_MAX);
+    check!(ShimMessage, |n| explained(vec![Frame { module: text(n), ..Frame::default() }]), NAME_BYTES_MAX);
+    check!(ShimMessage, |n| explained(vec![Frame { function: Some(text(n)), ..Frame::default() }]), WORDS_BYTES_MAX);
+    check!(ShimMessage, |n| explained(vec![Frame { source: Some(text(n)), ..Frame::default() }]), PATH_BYTES_MAX);
+    check!(
+        ShimMessage,
+        |n| ShimMessage::Explained(Backtrace { frames: vec![], remark: Some(text(n)) }),
+        WORDS_BYTES_MAX
+    );
+}
+
+fn explained(frames: Vec<Frame>) -> ShimMessage {
+    ShimMessage::Explained(Backtrace { frames, remark: None })
 }
 
 fn ask(want: Want) -> ShimMessage {

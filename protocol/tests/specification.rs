@@ -38,6 +38,9 @@ fn the_page_states_every_limit() {
         ("DIRS_MAX", DIRS_MAX),
         ("PORTS_MAX", PORTS_MAX),
         ("DESCRIPTORS_MAX", DESCRIPTORS_MAX),
+        ("RECORD_BYTES_MAX", RECORD_BYTES_MAX),
+        ("MODULES_MAX", MODULES_MAX),
+        ("FRAMES_MAX", FRAMES_MAX),
         ("CALLS_MAX", CALLS_MAX as usize),
     ];
     for (name, value) in limits {

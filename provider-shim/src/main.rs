@@ -2,7 +2,7 @@
 //!
 //! It knows neither claims, links nor actors. What it is told comes from the host over descriptors it inherits; what it
 //! runs is foreign, so the story is in this order and no other: inherit, meet, confine, load, serve, drain. No thread and
-//! no foreign code exists before it is confined.
+//! no foreign code exists before it is confined. Another one of it, as confined, explains how it died (`crash/`).
 //!
 //! It is started by the host only, with the control socket as its standard input and an empty environment. It dies with
 //! the host: by the parent-death signal, and by the end of the control socket.
@@ -10,6 +10,7 @@
 
 mod asks;
 mod confine;
+mod crash;
 mod exports;
 mod fault;
 mod inherit;
@@ -27,6 +28,7 @@ use cofferdam_channel::protocol::ShimHello;
 
 use crate::confine::Confined;
 use crate::fault::ShimFault;
+use crate::load::Order;
 use crate::serve::Kept;
 
 /// How long the host may take to greet. It has just started us, so it is there.
@@ -45,6 +47,12 @@ fn run() -> Result<Infallible, ShimFault> {
     let Confined { confinement, dirs } = confine::confine(load::confine_order(&mut receiver)?, &stream)?;
     let hello = ShimHello { pid: std::process::id(), confinement };
     control::say_hello(&stream, &hello)?;
-    let delivery = load::receive(&mut receiver)?;
-    serve::serve(&mut receiver, ControlSender::new(stream), delivery, Kept { dirs, rules: greeting.host })
+    let (order, sender) = (load::receive(&mut receiver)?, ControlSender::new(stream));
+    match order {
+        Order::Load(delivery) => {
+            crash::watch(&delivery.crash)?;
+            serve::serve(&mut receiver, sender, delivery, Kept { dirs, rules: greeting.host })
+        }
+        Order::Explain { record, library, program } => crash::explain(&record, &library, program, &sender),
+    }
 }

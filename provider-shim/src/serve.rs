@@ -125,8 +125,8 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             };
             let job = match message {
-                HostMessage::Load { .. } | HostMessage::Confine(_) => {
-                    return Err(ShimFault::OutOfOrder("a second Load or Confine"));
+                HostMessage::Load { .. } | HostMessage::Confine(_) | HostMessage::Explain { .. } => {
+                    return Err(ShimFault::OutOfOrder("a second Load or Confine, or Explain"));
                 }
                 HostMessage::Granted { request } => {
                     let granted = descriptors.pop_front().ok_or(ShimFault::OutOfOrder("Granted without descriptor"))?;
@@ -198,7 +198,7 @@ impl Shared {
     }
 
     fn begin(&self, delivery: Delivery, health: Receiver<u64>) -> Result<Arc<LoadedLibrary>, ShimFault> {
-        let Delivery { env: _, library, down, up } = delivery;
+        let Delivery { env: _, library, down, up, crash: _ } = delivery;
         let log = LogSender::start(self.sender.clone());
         let parts = Parts { asks: self.asks.clone(), up, dirs: self.dirs.clone(), rules: self.rules, log };
         let library = Arc::new(load::make(&library, parts)?);

@@ -1,11 +1,11 @@
 //! The bounds of what control messages hold, checked on what is read and, so that we never break them ourselves, on
 //! what is written. Whether a message makes sense at this moment is not asked here.
 
-use super::{Confine, Dir, HostMessage, Identity, Network, Setting, ShimMessage, Want};
+use super::{Backtrace, Confine, Dir, Frame, HostMessage, Identity, Network, Setting, ShimMessage, Want};
 use crate::error::Broken;
 use crate::limits::{
-    ACTOR_BYTES_MAX, ADDRESS_BYTES_MAX, CALLS_MAX, DIRS_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, PORTS_MAX,
-    SETTING_VALUE_BYTES_MAX, SETTINGS_MAX, WORDS_BYTES_MAX,
+    ACTOR_BYTES_MAX, ADDRESS_BYTES_MAX, CALLS_MAX, DIRS_MAX, FRAMES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, PORTS_MAX,
+    RECORD_BYTES_MAX, SETTING_VALUE_BYTES_MAX, SETTINGS_MAX, WORDS_BYTES_MAX,
 };
 
 impl HostMessage {
@@ -23,6 +23,7 @@ impl HostMessage {
             }
             Self::Unbind { request: _, actor } => Broken::unless_length("actor bytes", actor.len(), ACTOR_BYTES_MAX),
             Self::Refused { request: _, refusal: _, reason } => words("reason bytes", reason),
+            Self::Explain { record } => Broken::unless_length("crash record bytes", record.len(), RECORD_BYTES_MAX),
             Self::Health { request: _ } | Self::Granted { request: _ } | Self::Drain { deadline_ns: _ } => Ok(()),
         }
     }
@@ -39,6 +40,7 @@ impl ShimMessage {
             Self::Bound { request: _, rejection: Some(rejection) } => words("rejection bytes", rejection),
             Self::HealthReport { request: _, complaint: Some(complaint) } => words("complaint bytes", complaint),
             Self::Ask { request: _, want } => want.check(),
+            Self::Explained(backtrace) => backtrace.check(),
             Self::Log { level: _, line, dropped: _ } => words("line bytes", line),
             Self::Bound { request: _, rejection: None }
             | Self::HealthReport { request: _, complaint: None }
@@ -61,6 +63,24 @@ impl Confine {
         }
         Broken::unless_length("directories", dirs.len(), DIRS_MAX)?;
         dirs.iter().try_for_each(Dir::check)
+    }
+}
+
+impl Backtrace {
+    fn check(&self) -> Result<(), Broken> {
+        let Self { frames, remark } = self;
+        Broken::unless_length("frames", frames.len(), FRAMES_MAX)?;
+        frames.iter().try_for_each(Frame::check)?;
+        remark.iter().try_for_each(|remark| words("remark bytes", remark))
+    }
+}
+
+impl Frame {
+    fn check(&self) -> Result<(), Broken> {
+        let Self { address: _, module, offset: _, function, source, inlined: _ } = self;
+        Broken::unless_length("module bytes", module.len(), NAME_BYTES_MAX)?;
+        function.iter().try_for_each(|function| words("function bytes", function))?;
+        source.iter().try_for_each(|source| Broken::unless_length("source bytes", source.len(), PATH_BYTES_MAX))
     }
 }
 

@@ -10,16 +10,19 @@ use crate::codec::{Decode, Encode};
 use crate::limits::{CONTROL_FRAME_BYTES_MAX, DESCRIPTORS_MAX};
 use crate::{DecodeError, codec, frame};
 
+mod backtrace;
 mod bounds;
 mod confine;
 
+pub use backtrace::{Backtrace, Frame};
 pub use confine::{Confine, Identity, Network, ResourceLimits, Sandbox};
 
 /// From the host to the shim.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum HostMessage {
-    /// After [`HostMessage::Confine`]: open this library and make the provider. Three descriptors come with it: the
-    /// library as a sealed memfd, the socket `down`, the socket `up`.
+    /// After [`HostMessage::Confine`]: open this library and make the provider. Four descriptors come with it: the
+    /// library as a sealed memfd, the socket `down`, the socket `up`, and a pipe for what is left when a signal ends it
+    /// ([`crate::crash`]).
     Load {
         /// Environment variables that were granted.
         env: Vec<Setting>,
@@ -66,6 +69,12 @@ pub enum HostMessage {
     },
     /// The first one: give up everything but this.
     Confine(Confine),
+    /// Instead of [`HostMessage::Load`]: say where another process was that died. Two descriptors come with it: the
+    /// library that it had loaded, as a sealed memfd, and the program that it was, for reading.
+    Explain {
+        /// What it left: [`crate::crash`].
+        record: Vec<u8>,
+    },
 }
 
 /// From the shim to the host. All of it is the shim's own word.
@@ -122,6 +131,8 @@ pub enum ShimMessage {
     },
     /// Nothing is in flight any more.
     Drained,
+    /// The answer to [`HostMessage::Explain`]. The process exits.
+    Explained(Backtrace),
 }
 
 /// A directory that was granted.
@@ -235,6 +246,7 @@ impl HostMessage {
         match self {
             Self::Load { .. } => DESCRIPTORS_MAX,
             Self::Granted { .. } => 1,
+            Self::Explain { .. } => 2,
             Self::Bind { .. }
             | Self::Unbind { .. }
             | Self::Health { .. }

@@ -3,7 +3,7 @@
 
 use cofferdam_protocol::call::{Fault, Header, Request};
 use cofferdam_protocol::control::{
-    Confine, Dir, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage,
+    Backtrace, Confine, Dir, Frame, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage,
     Want,
 };
 use cofferdam_protocol::limits::{CALL_HEADER_BYTES_MAX, PAYLOAD_BYTES_DEFAULT};
@@ -101,6 +101,7 @@ table! { host_messages: HostMessage;
             limits: LIMITS,
         }),
     ],
+    Explain => ["": HostMessage::Explain { record: vec![1, 0, 0, 0] }],
 }
 
 table! { load_faults: LoadFault;
@@ -136,6 +137,19 @@ table! { shim_messages: ShimMessage;
     Ask => ["": ShimMessage::Ask { request: 5, want: Want::Listen { address: "[::]:80".into() } }],
     Log => ["": ShimMessage::Log { level: 2, line: "hello".into(), dropped: 3 }],
     Drained => ["": ShimMessage::Drained],
+    Explained => [
+        "nothing": ShimMessage::Explained(Backtrace::default()),
+        "two frames": ShimMessage::Explained(Backtrace {
+            frames: vec![
+                Frame {
+                    address: 0x7f00_0000_1234, module: "library".into(), offset: 0x1234, function: Some("inner".into()),
+                    source: Some("lib.rs:7".into()), inlined: true,
+                },
+                Frame { address: 0x10, module: String::new(), offset: 0, function: None, source: None, inlined: false },
+            ],
+            remark: Some("the stack ends here".into()),
+        }),
+    ],
 }
 
 /// Every message with its name, each nested variant once.
