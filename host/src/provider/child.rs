@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use super::exit::{self, Exit};
+use super::exit::{self, Exit, Usage};
 use super::group::Group;
 
 /// A watched process. Dropping it kills the process and reaps it.
@@ -20,6 +20,8 @@ pub(super) struct Child {
     pidfd: AsyncFd<OwnedFd>,
     /// None once the process has ended and the rest is left to whoever reaps it.
     group: Option<Group>,
+    /// What it had used, once it has ended.
+    usage: Option<Usage>,
     /// Held until it is reaped.
     alive: Alive,
 }
@@ -37,7 +39,7 @@ impl Child {
         if pid.as_raw().cast_unsigned() != group.leader() {
             group.reap_leader();
         }
-        Ok(Self { pid, pidfd, group: Some(group), alive })
+        Ok(Self { pid, pidfd, group: Some(group), usage: None, alive })
     }
 
     pub(super) const fn pid(&self) -> u32 {
@@ -49,9 +51,14 @@ impl Child {
         if self.group.is_none() {
             return Exit::Unknown;
         }
-        let exit = exit::wait(&self.pidfd).await;
+        let (exit, usage) = exit::wait(&self.pidfd).await;
+        self.usage = usage;
         self.end_the_rest();
         exit
+    }
+
+    pub(super) const fn usage(&self) -> Option<Usage> {
+        self.usage
     }
 
     pub(super) fn kill(&self) {

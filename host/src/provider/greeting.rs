@@ -2,7 +2,7 @@
 //! library to load.
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 
 use cofferdam_channel::protocol::control::{Confine, HostMessage, Setting};
@@ -30,6 +30,8 @@ pub(super) struct Delivery<'a> {
     /// The shim's ends.
     pub(super) down: StdStream,
     pub(super) up: StdStream,
+    /// Where it leaves its record when a signal ends it.
+    pub(super) crash: OwnedFd,
 }
 
 /// A process that has confined itself.
@@ -62,9 +64,18 @@ pub(super) async fn greet(stream: &mut UnixStream, rules: Rules) -> Result<Greet
 
 /// Tells the process what to load. It has answered nothing of the load yet.
 pub(super) async fn deliver(stream: &UnixStream, delivery: Delivery<'_>) -> Result<(), ControlError> {
-    let Delivery { env, library, down, up } = delivery;
-    let load = HostMessage::Load { env }.to_frame()?;
-    control::send(stream, &load, &[library.as_fd(), down.as_fd(), up.as_fd()]).await
+    let Delivery { env, library, down, up, crash } = delivery;
+    let descriptors = [library.as_fd(), down.as_fd(), up.as_fd(), crash.as_fd()];
+    tell(stream, HostMessage::Load { env }, &descriptors).await
+}
+
+/// Sends a message with its descriptors.
+pub(super) async fn tell(
+    stream: &UnixStream,
+    message: HostMessage,
+    descriptors: &[BorrowedFd<'_>],
+) -> Result<(), ControlError> {
+    control::send(stream, &message.to_frame()?, descriptors).await
 }
 
 /// Reads bytes and who wrote the last of them.

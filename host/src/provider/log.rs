@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::hidden::Hidden;
 use super::output::{Limiter, printable, tell_dropped};
+use super::tail::Tail;
 use crate::words::ProviderKey;
 
 /// Takes the lines of one provider, across its processes.
@@ -11,11 +12,12 @@ pub(super) struct ProviderLog {
     provider: ProviderKey,
     limiter: Limiter,
     hidden: Hidden,
+    tail: Tail,
 }
 
 impl ProviderLog {
-    pub(super) fn new(provider: ProviderKey, hidden: Hidden) -> Self {
-        Self { provider, limiter: Limiter::default(), hidden }
+    pub(super) fn new(provider: ProviderKey, hidden: Hidden, tail: Tail) -> Self {
+        Self { provider, limiter: Limiter::default(), hidden, tail }
     }
 
     /// A line, and how many the shim dropped before it.
@@ -23,6 +25,7 @@ impl ProviderLog {
         let Some(dropped_here) = self.limiter.admit(Instant::now()) else { return };
         let (provider, line) = (&self.provider, printable(&self.hidden.taken_out_of(line)));
         tell_dropped(provider, dropped + dropped_here);
+        self.tail.push("log", &line, dropped + dropped_here);
         match level {
             0 => tracing::error!(target: "cofferdam::provider", %provider, "{line}"),
             1 => tracing::warn!(target: "cofferdam::provider", %provider, "{line}"),

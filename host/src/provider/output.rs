@@ -9,6 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
 use super::hidden::Hidden;
+use super::tail::Tail;
 use crate::words::ProviderKey;
 
 /// What is longer is cut, and the rest of the line dropped.
@@ -22,17 +23,20 @@ pub(super) struct Source {
     pub(super) name: &'static str,
     pub(super) provider: ProviderKey,
     pub(super) pid: u32,
+    /// Where its last lines are kept.
+    pub(super) tail: Tail,
 }
 
 /// Reads one stream until its end.
 pub(super) async fn drain(stream: OwnedFd, source: Source, hidden: Hidden) {
-    let Source { name, provider, pid } = source;
+    let Source { name, provider, pid, tail } = source;
     let Ok(mut pipe) = Receiver::from_owned_fd(stream) else { return };
     let mut lines = Lines::default();
     let mut chunk = vec![0; 16 << 10];
     let write = |line: &str, dropped: u64| {
         let line = printable(&hidden.taken_out_of(line));
         tell_dropped(&provider, dropped);
+        tail.push(name, &line, dropped);
         tracing::info!(target: "cofferdam::provider", %provider, pid, stream = name, "{line}");
     };
     loop {

@@ -1,0 +1,53 @@
+//! From a death to its report: what has to be taken from a process before its calls fail and it is forgotten.
+
+use super::Runner;
+use super::deaths::{Cause, Death, decided};
+use crate::crash::Call;
+use crate::provider::exit::Exit;
+use crate::provider::generation::Process;
+use crate::provider::obituary::{Obituary, Remains};
+use crate::supervision::State;
+use crate::words::Deadline;
+
+/// What a process leaves.
+pub(super) struct LeftBehind {
+    remains: Option<Remains>,
+    in_flight: Vec<Call>,
+    before: Vec<Call>,
+}
+
+impl Runner {
+    /// Takes it, while there is a process.
+    pub(super) fn left_behind(&mut self) -> LeftBehind {
+        let remains = self.process.as_mut().map(Process::remains);
+        let now = Deadline::now();
+        let (in_flight, before) = match &remains {
+            Some(remains) => self.gate.calls.tell(remains.born, now),
+            None => Default::default(),
+        };
+        LeftBehind { remains, in_flight, before }
+    }
+
+    /// Reports the death of a process, unless it did as it was told.
+    pub(super) fn report(&self, death: &Death, left: LeftBehind) {
+        let LeftBehind { remains, in_flight, before } = left;
+        let drained = matches!(death.before, State::Draining { .. });
+        if matches!(death.cause, Cause::Unwanted) || (drained && matches!(death.cause, Cause::Exited(Exit::Code(0)))) {
+            self.tail.take();
+            return;
+        }
+        let obituary = Obituary {
+            spec: self.spec.clone(),
+            hidden: self.hidden.clone(),
+            tail: self.tail.clone(),
+            name: self.status.borrow().name.clone(),
+            generation: death.generation.0,
+            cause: death.cause.to_string(),
+            decision: decided(death.after),
+            in_flight,
+            before,
+            remains,
+        };
+        tokio::spawn(obituary.publish(self.surroundings.clone()));
+    }
+}
