@@ -19,6 +19,7 @@ use crate::error::{Bearer, Check, ClaimsError, Fault, plain};
 use crate::files::open_file;
 use crate::keys::KeyKind;
 use crate::metadata::ProviderMetadata;
+use crate::needs::Needs;
 use crate::token::{Decoded, Inspection, Metadata, Scrutiny, Verified};
 use crate::trust::Trust;
 use crate::wasm::sha256;
@@ -51,6 +52,7 @@ pub struct ProviderArchive {
     vendor: String,
     rev: Option<i32>,
     ver: Option<String>,
+    needs: Option<Needs>,
     /// By target.
     libraries: BTreeMap<String, Vec<u8>>,
     /// There after it was loaded or written; gone as soon as a library is added.
@@ -83,9 +85,16 @@ impl ProviderArchive {
             vendor: vendor.to_owned(),
             rev,
             ver,
+            needs: None,
             libraries: BTreeMap::new(),
             decoded: None,
         }
+    }
+
+    /// States what the provider needs of the world; `None` states nothing. The archive must then be written again.
+    pub fn set_needs(&mut self, needs: Option<Needs>) {
+        self.decoded = None;
+        self.needs = needs;
     }
 
     /// Adds the library for a target (`x86_64-linux`), or replaces it. The archive must then be written (signed) again.

@@ -41,7 +41,8 @@
 //! Tokens carry `caps` and `capid`, which wascap dropped after 0.13. An actor signed here is read by wascap 0.6 to 0.16
 //! when its module is plain enough for that version; the section `wasmcloud_jwt` of later versions is read here. An
 //! archive written here is read by `provider-archive` 0.4 to 0.16. One written by 0.16 can be read, and is refused by
-//! `verify` for its missing contract only. Archives with a WIT world are refused.
+//! `verify` for its missing contract only. Archives with a WIT world are refused. The `needs` of a provider are ours, and
+//! others ignore them.
 //!
 //! # What this crate must never do
 //!
@@ -59,6 +60,7 @@ mod error;
 mod files;
 mod keys;
 mod metadata;
+mod needs;
 mod token;
 mod trust;
 mod wasm;
@@ -69,6 +71,7 @@ pub use error::{Bearer, Check, ClaimsError, Fault, deceives, unreadable, unwrita
 pub use files::{NotAFile, is_not_a_file, open_file, replace_file};
 pub use keys::{KeyError, KeyKind, from_seed, load_seed, save_seed};
 pub use metadata::{ActorMetadata, ProviderMetadata, normalize_call_alias};
+pub use needs::{AddressHalves, NeededAccess, NeededAddress, NeededPath, Needs};
 pub use nkeys::KeyPair;
 pub use token::{Inspection, TOKEN_BYTES_MAX, Validity, Verified};
 pub use trust::Trust;

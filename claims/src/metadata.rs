@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wascap::jwt::WascapEntity;
 
+use crate::needs::Needs;
+
 /// What an actor says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActorMetadata {
@@ -58,6 +60,9 @@ pub struct ProviderMetadata {
     pub ver: Option<String>,
     /// By target (`x86_64-linux`), the upper-case hex SHA-256 of its library.
     pub target_hashes: BTreeMap<String, String>,
+    /// What the provider needs of the world. Our own: archives of others state nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
 }
 
 impl ActorMetadata {

@@ -86,6 +86,7 @@ fn assemble(libraries: BTreeMap<String, Vec<u8>>, decoded: Option<Decoded<Provid
         vendor: metadata.vendor,
         rev: metadata.rev,
         ver: metadata.ver,
+        needs: metadata.needs,
         libraries,
         decoded,
     }

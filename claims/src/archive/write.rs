@@ -72,6 +72,7 @@ impl ProviderArchive {
             rev: self.rev,
             ver: self.ver.clone(),
             target_hashes: self.libraries.iter().map(|(target, lib)| (target.clone(), sha256(lib))).collect(),
+            needs: self.needs.clone(),
         };
         let decoded = token::sign(metadata, validity, issuer, subject)?;
         let token = decoded.text.clone();
