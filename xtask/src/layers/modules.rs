@@ -14,8 +14,9 @@ const FOLDER: &str = "host/src";
 /// From the bottom up: the name of each layer and its modules.
 const LAYERS: &[(&str, &[&str])] = &[
     ("words", &["words"]),
-    ("pure", &["policy", "links", "manifest", "router", "supervision"]),
-    ("world", &["actor", "provider", "broker", "extras", "control"]),
+    ("pure", &["grants", "policy", "links", "manifest", "router", "supervision"]),
+    ("kept", &["crash"]),
+    ("world", &["actor", "provider", "broker", "extras", "control", "audit"]),
     ("root", &["host"]),
 ];
 
