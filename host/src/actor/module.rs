@@ -75,7 +75,7 @@ impl ActorModule {
             return Err(CallError::TooDeep { target: self.blueprint.entity.to_string(), limit });
         }
         let bytes = invocation.payload.len().max(invocation.operation.len()) as u64;
-        self.check_payload("argument for", bytes)?;
+        self.check_payload(("argument for", Outcome::NotDelivered), bytes)?;
         if invocation.deadline.expired() {
             return Err(CallError::DeadlineExceeded {
                 target: self.blueprint.entity.to_string(),
@@ -87,12 +87,12 @@ impl ActorModule {
         Ok(())
     }
 
-    fn check_payload(&self, what: &str, bytes: u64) -> Result<(), CallError> {
+    fn check_payload(&self, (what, outcome): (&str, Outcome), bytes: u64) -> Result<(), CallError> {
         let limit = u64::from(self.call_limits.payload_bytes_max);
         if bytes <= limit {
             return Ok(());
         }
-        Err(CallError::PayloadTooLarge { what: format!("{what} {}", self.blueprint.entity), bytes, limit })
+        Err(CallError::PayloadTooLarge { what: format!("{what} {}", self.blueprint.entity), bytes, limit, outcome })
     }
 
     fn acquire(&self, deadline: Deadline) -> Result<Lease<'_, Instance>, CallError> {
@@ -184,7 +184,7 @@ impl Callee for ActorModule {
             }
             Err(Failure::AnswerTooLarge(bytes)) => {
                 lease.put_back(instance, Deadline::now());
-                self.check_payload("answer of", bytes)
+                self.check_payload(("answer of", Outcome::Answered), bytes)
             }
         }
     }

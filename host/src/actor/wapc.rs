@@ -5,7 +5,7 @@
 use wasmer::{Function, FunctionEnv, FunctionEnvMut, RuntimeError, Store};
 
 use super::guest::{Fault, Guest, host_function};
-use crate::words::{CallError, Deadline, HostCall};
+use crate::words::{CallError, Deadline, HostCall, Outcome};
 
 /// Longest binding, namespace or operation, in bytes.
 const NAME_BYTES_MAX: usize = 1 << 10;
@@ -108,9 +108,9 @@ fn host_call(
         guest.host_reply.clear();
         guest.host_error = None;
         let limit = guest.payload_bytes_max;
-        let answer = check_payload("argument", call.payload.len(), limit)
+        let answer = check_payload(("argument", Outcome::NotDelivered), call.payload.len(), limit)
             .and_then(|()| guest.outbound.host_call(&call, &mut guest.host_reply))
-            .and_then(|()| check_payload("answer", guest.host_reply.len(), limit));
+            .and_then(|()| check_payload(("answer", Outcome::Answered), guest.host_reply.len(), limit));
         let Err(error) = answer else { return Ok(1) };
         guest.host_reply.clear();
         guest.host_call_failed(error, began);
@@ -118,12 +118,12 @@ fn host_call(
     })
 }
 
-fn check_payload(what: &str, bytes: usize, limit: u32) -> Result<(), CallError> {
+fn check_payload((what, outcome): (&str, Outcome), bytes: usize, limit: u32) -> Result<(), CallError> {
     let (bytes, limit) = (bytes as u64, u64::from(limit));
     if bytes <= limit {
         return Ok(());
     }
-    Err(CallError::PayloadTooLarge { what: format!("{what} of a host call"), bytes, limit })
+    Err(CallError::PayloadTooLarge { what: format!("{what} of a host call"), bytes, limit, outcome })
 }
 
 fn check_copy(guest: &Guest, import: &'static str, bytes: usize) -> Result<(), Fault> {

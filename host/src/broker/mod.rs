@@ -3,8 +3,8 @@
 //! It owns nothing but the present [`Routes`], which `host` replaces, and the count of calls on their way. A call takes no lock: it loads the routes once
 //! and works with what it found.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use crate::policy::{Linked, Policy};
 use crate::router::{Routes, Target};
 use crate::words::{
-    ActorCall, CallError, CallLimits, Callee, Deadline, Denial, HostCall, Inbound, Invocation, Outbound,
-    WasmCloudEntity,
+    ActorCall, Auditor, CallError, CallLimits, Callee, Deadline, Denial, Denied, DeniedBecause, HostCall, Inbound,
+    Invocation, Outbound, WasmCloudEntity,
 };
 
 /// Carries calls between actors, providers and the embedding program.
@@ -27,6 +27,8 @@ pub struct Broker {
     /// Calls that came from outside or from a provider and have not ended. Each may have made others; those count with it.
     in_flight: AtomicUsize,
     last_ended: Notify,
+    /// Told of denials, and of nothing else.
+    auditor: OnceLock<Arc<dyn Auditor>>,
 }
 
 /// A call that was let in. Dropping it, however that comes about, is its end.
@@ -48,7 +50,28 @@ impl Broker {
     pub fn new(policy: Policy, limits: CallLimits) -> Self {
         let (routes, system) = (ArcSwap::default(), WasmCloudEntity::system());
         let (stopping, in_flight) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { routes, policy, limits, system, stopping, in_flight, last_ended: Notify::new() }
+        Self {
+            routes,
+            policy,
+            limits,
+            system,
+            stopping,
+            in_flight,
+            last_ended: Notify::new(),
+            auditor: OnceLock::new(),
+        }
+    }
+
+    /// Denials are told to this auditor from now on. The first one stays.
+    pub fn tell(&self, auditor: Arc<dyn Auditor>) {
+        let _ = self.auditor.set(auditor);
+    }
+
+    #[cold]
+    fn denied(&self, origin: &str, target: &str, operation: &str, reason: DeniedBecause) {
+        if let Some(auditor) = self.auditor.get() {
+            auditor.denied(Denied { origin, target, operation, reason });
+        }
     }
 
     /// The rules in force.
@@ -125,7 +148,7 @@ impl Broker {
             Target::Actor(route) => Ok((&route.entity, &*route.callee)),
             Target::Link(link) => match &link.callee {
                 Some(callee) => Ok((&link.target, &**callee)),
-                None => Err(CallError::ProviderUnavailable {
+                None => Err(CallError::ProviderNotRunning {
                     provider: link.provider.clone(),
                     state: format!("it has not been started, or does not serve {}", link.contract_id),
                 }),
@@ -134,20 +157,30 @@ impl Broker {
     }
 }
 
+/// What a denial was about: the contract of a provider, the key of an actor.
+fn contract_of(target: &WasmCloudEntity) -> &str {
+    match target {
+        WasmCloudEntity::Actor(key) => key,
+        WasmCloudEntity::Capability { contract_id, .. } => contract_id,
+    }
+}
+
 impl Outbound for Broker {
     fn host_call(&self, call: &HostCall<'_>, reply: &mut Vec<u8>) -> Result<(), CallError> {
         let routes = self.routes.load();
         let origin_key = call.origin.public_key();
         let origin = routes.actor(origin_key).ok_or_else(|| CallError::NoSuchActor { actor: origin_key.to_owned() })?;
-        let target = routes.resolve(origin, call.namespace, call.binding).ok_or_else(|| CallError::NoTarget {
-            actor: origin_key.to_owned(),
-            namespace: call.namespace.to_owned(),
+        let target = routes.resolve(origin, call.namespace, call.binding).ok_or_else(|| {
+            self.denied(origin_key, call.namespace, call.operation, DeniedBecause::NoTarget);
+            CallError::NoTarget { actor: origin_key.to_owned(), namespace: call.namespace.to_owned() }
         })?;
         let entity = match target {
             Target::Actor(route) => &route.entity,
             Target::Link(link) => &link.target,
         };
-        self.policy.check_call(&origin.claims, entity, call.operation, SystemTime::now())?;
+        self.policy.check_call(&origin.claims, entity, call.operation, SystemTime::now()).inspect_err(|denial| {
+            self.denied(origin_key, contract_of(entity), call.operation, (*denial).into());
+        })?;
         let (target, callee) = Self::callee(target)?;
         let invocation = Invocation {
             origin: call.origin,
@@ -177,10 +210,15 @@ impl Inbound for Broker {
             None if routes.is_absent(call.actor, origin) => {
                 return Err(CallError::NoSuchActor { actor: call.actor.to_owned() });
             }
-            None => return Err(Denial::NotLinked.into()),
+            None => {
+                self.denied(origin.public_key(), call.actor, call.operation, DeniedBecause::NotLinked);
+                return Err(Denial::NotLinked.into());
+            }
         };
         let linked = if route.is_linked_to(origin) { Linked::Yes } else { Linked::No };
-        self.policy.check_provider_call(&route.claims, origin, linked, SystemTime::now())?;
+        self.policy.check_provider_call(&route.claims, origin, linked, SystemTime::now()).inspect_err(|denial| {
+            self.denied(origin.public_key(), call.actor, call.operation, (*denial).into());
+        })?;
         let invocation = Invocation {
             origin,
             target: &route.entity,

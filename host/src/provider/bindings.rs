@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use cofferdam_channel::protocol::control::{HostMessage, Setting};
 use tokio::sync::oneshot;
 
+use super::authority::Authority;
 use super::hidden::Hidden;
 use super::output;
 use super::{BindError, Binding, Settings};
@@ -30,6 +31,8 @@ pub(super) struct Bindings {
     awaited: HashMap<u64, Awaited>,
     last_request: u64,
     hidden: Hidden,
+    /// Told which links there are: what they give follows from them.
+    authority: Authority,
 }
 
 struct BoundLink {
@@ -45,11 +48,32 @@ enum Awaited {
 
 impl Bindings {
     /// The links that the first process is going to be told of. Their values are hidden in `hidden` from now on.
-    pub(super) fn new(provider: ProviderKey, links: Vec<(String, Settings)>, hidden: Hidden) -> Self {
+    pub(super) fn new(links: Vec<(String, Settings)>, hidden: Hidden, authority: Authority) -> Self {
         let unbound = |settings| BoundLink { settings, binding: Binding::Pending, waiter: None };
-        links.iter().for_each(|(_, settings)| hidden.hide(settings));
+        for (actor, settings) in &links {
+            hidden.hide(settings);
+            authority.bind(actor, settings);
+        }
         let links = links.into_iter().map(|(actor, settings)| (actor, unbound(settings))).collect();
-        Self { provider, links, awaited: HashMap::new(), last_request: 0, hidden }
+        let provider = authority.key().clone();
+        Self { provider, links, awaited: HashMap::new(), last_request: 0, hidden, authority }
+    }
+
+    /// Takes a link in, or the new settings of one, for a process that comes when the provider is released.
+    pub(super) fn set_for_later(&mut self, actor: String, settings: Settings, done: Done<Result<(), BindError>>) {
+        if self.set(actor, settings, done) {
+            self.held();
+        }
+    }
+
+    /// There is no process and none comes by itself: whoever waits for an answer is told so.
+    pub(super) fn held(&mut self) {
+        for (actor, link) in &mut self.links {
+            if let Some(waiter) = link.waiter.take() {
+                let error = BindError::Held { provider: self.provider.clone(), actor: actor.clone() };
+                let _ = waiter.send(Err(error));
+            }
+        }
     }
 
     /// Takes a link in, or the new settings of one. The process is not told by this: [`Bindings::tell`] does.
@@ -60,6 +84,7 @@ impl Bindings {
             return false;
         }
         self.hidden.hide(&settings);
+        self.authority.bind(&actor, &settings);
         let link = BoundLink { settings, binding: Binding::Pending, waiter: Some(done) };
         self.links.insert(actor, link);
         if self.hidden.count() > HIDDEN_MAX {
@@ -71,6 +96,7 @@ impl Bindings {
     /// Takes a link out. The process is not told by this: [`Bindings::tell_gone`] does.
     pub(super) fn remove(&mut self, actor: &str) {
         self.links.remove(actor);
+        self.authority.unbind(actor);
     }
 
     /// All actors that are linked.
@@ -91,7 +117,7 @@ impl Bindings {
                 Some(frame)
             }
             Err(why) => {
-                self.settle(actor, Some(why.to_string()));
+                self.settle(actor, Some(why.to_string()), None);
                 None
             }
         }
@@ -104,8 +130,13 @@ impl Bindings {
         HostMessage::Unbind { request, actor }
     }
 
-    /// The process answered a bind. An error says what it did wrong.
-    pub(super) fn bound(&mut self, request: u64, rejection: Option<String>) -> Result<(), String> {
+    /// The process answered a bind; `denied` is what it had asked for and did not get. An error says what it did wrong.
+    pub(super) fn bound(
+        &mut self,
+        request: u64,
+        rejection: Option<String>,
+        denied: Option<String>,
+    ) -> Result<(), String> {
         let Some(Awaited::Bind(actor)) = self.awaited.remove(&request) else {
             return Err(format!("it answered bind {request}, which is not awaited"));
         };
@@ -113,7 +144,7 @@ impl Bindings {
         let superseded =
             self.awaited.values().any(|awaited| matches!(awaited, Awaited::Bind(other) if *other == actor));
         if !superseded {
-            self.settle(&actor, rejection);
+            self.settle(&actor, rejection, denied);
         }
         Ok(())
     }
@@ -152,9 +183,13 @@ impl Bindings {
     }
 
     /// Notes what became of a link, and answers whoever waits for it.
-    fn settle(&mut self, actor: &str, rejection: Option<String>) {
+    fn settle(&mut self, actor: &str, rejection: Option<String>, denied: Option<String>) {
         let Some(link) = self.links.get_mut(actor) else { return };
-        let rejection = rejection.map(|reason| output::words(&self.hidden.taken_out_of(&reason)));
+        let rejection = rejection.map(|reason| {
+            let reason = output::words(&self.hidden.taken_out_of(&reason));
+            // The host's own words: addresses that were asked for are shown in them.
+            denied.map_or(reason.clone(), |denied| format!("{reason}; {denied}"))
+        });
         let waiter = link.waiter.take();
         link.binding = rejection.clone().map_or(Binding::Accepted, Binding::Rejected);
         let answer = match rejection {

@@ -43,6 +43,51 @@ pub enum BindError {
         /// Which actor.
         actor: String,
     },
+    /// The provider is held, and was not told. The link is bound when it is released.
+    #[error("provider {provider} is held; it is linked to actor {actor} when it is released")]
+    Held {
+        /// Which provider.
+        provider: ProviderKey,
+        /// Which actor.
+        actor: String,
+    },
+}
+
+/// Why a provider was not restarted, held or released.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AttendError {
+    /// A process was started, and did not become ready. Its policy says what comes next.
+    #[error("provider {provider} was started again and did not become ready: {reason}")]
+    NotReady {
+        /// Which provider.
+        provider: ProviderKey,
+        /// What happened.
+        reason: String,
+    },
+    /// Somebody holds it.
+    #[error("provider {provider} was held meanwhile")]
+    Held {
+        /// Which provider.
+        provider: ProviderKey,
+    },
+    /// Somebody started it again.
+    #[error("provider {provider} was released meanwhile")]
+    Released {
+        /// Which provider.
+        provider: ProviderKey,
+    },
+    /// Somebody stopped it.
+    #[error("provider {provider} was stopped meanwhile")]
+    Stopped {
+        /// Which provider.
+        provider: ProviderKey,
+    },
+    /// Too many commands wait for the provider already, and it was not told of this one.
+    #[error("provider {provider} was not told: too much waits for it already")]
+    Overloaded {
+        /// Which provider.
+        provider: ProviderKey,
+    },
 }
 
 /// Why a provider was not started.

@@ -1,19 +1,22 @@
 //! One process of a provider: from its spawn to its end.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_channel::protocol::control::{ShimMessage, Want};
+use cofferdam_channel::Deadline;
+use cofferdam_channel::protocol::control::{Setting, ShimMessage, Want};
 use cofferdam_channel::protocol::limits::CALLS_MAX;
 use cofferdam_channel::protocol::{Confinement, HostHello};
 use cofferdam_channel::socket::{self, ClientConfig, ServerConfig, SocketClient, SocketServer};
-use cofferdam_channel::{Client, Deadline};
+use nix::fcntl::OFlag;
 use nix::sys::socket::{Shutdown, shutdown};
+use nix::unistd::pipe2;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::actor_calls::ActorCalls;
@@ -21,11 +24,15 @@ use super::asks::Asks;
 use super::child::{self, Alive, Child};
 use super::control::Receiver;
 use super::exit::Exit;
+use super::gate::{Line, LineEnd};
+use super::grants::Asker;
 use super::greeting::{self, Delivery, Greeted, Rules};
 use super::hidden::Hidden;
+use super::obituary::Remains;
 use super::outbox::{BrokenTo, Outbox};
 use super::output::{self, Source};
 use super::spawner::Spawned;
+use super::tail::Tail;
 use super::{ProviderSpec, Surroundings};
 use crate::supervision::Generation;
 
@@ -41,6 +48,12 @@ const LAST_WORDS_MAX: u32 = 256;
 /// One process of a provider. Dropping it kills the process and reaps it.
 pub(super) struct Process {
     child: Child,
+    /// When it was started.
+    born: Deadline,
+    /// The pipe into which it writes when a signal ends it.
+    record: Option<OwnedFd>,
+    /// Who read its output.
+    readers: Vec<JoinHandle<()>>,
     /// What does not confine it, by its own word.
     missing: Confinement,
     control: Arc<UnixStream>,
@@ -48,7 +61,7 @@ pub(super) struct Process {
     receiver: Receiver,
     /// The end on which calls are going to be made, until it is known how many at once.
     down: Option<StdStream>,
-    client: Option<Arc<SocketClient>>,
+    line: Option<Arc<Line>>,
     server: Arc<SocketServer>,
     broken: mpsc::Receiver<String>,
     broken_to: BrokenTo,
@@ -74,10 +87,11 @@ impl Process {
     pub(super) async fn launch(
         spec: &ProviderSpec,
         surroundings: &Surroundings,
-        hidden: &Hidden,
+        (hidden, tail): (&Hidden, &Tail),
         (generation, alive): (Generation, Alive),
     ) -> Result<Self, String> {
         let system = |act: &'static str| move |error: io::Error| format!("{act}: {error}");
+        let born = Deadline::now();
         let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
         let mut stream = greeting::prepare(ours).map_err(system("preparing its control socket"))?;
         let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into()).await;
@@ -92,9 +106,10 @@ impl Process {
         let confine = spec.sandbox.order(Some(&spec.state_dir));
         let greeted = greeting::greet(&mut stream, Rules { generation, hello: rules(spec), confine }).await;
         let pid = greeted.as_ref().map_or(group.leader(), |greeted| greeted.pid.as_raw().cast_unsigned());
-        for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
-            tokio::spawn(output::drain(stream, Source { name, provider: spec.key.clone(), pid }, hidden.clone()));
-        }
+        let readers = [("stdout", stdout.into()), ("stderr", stderr.into())].map(|(name, stream)| {
+            let source = Source { name, provider: spec.key.clone(), pid, tail: tail.clone() };
+            tokio::spawn(output::drain(stream, source, hidden.clone()))
+        });
         let Greeted { hello, pid } = match greeted {
             Ok(greeted) => greeted,
             Err(error) => {
@@ -109,7 +124,9 @@ impl Process {
         if !spec.sandbox.accepts(missing) {
             return Err(format!("its process is not confined by: {missing}"));
         }
-        let delivery = Delivery { env: Vec::new(), library: &spec.library, down: down_theirs, up: up_theirs };
+        let (record, crash) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| system("making a pipe")(errno.into()))?;
+        let delivery = Delivery { env: env(spec), library: &spec.library, down: down_theirs, up: up_theirs, crash };
         if let Err(error) = greeting::deliver(&stream, delivery).await {
             return Err(format!("telling its process what to load failed: {error}"));
         }
@@ -117,16 +134,19 @@ impl Process {
         let outbox = Outbox::open(control.clone(), broken_to.clone());
         Ok(Self {
             child,
+            born,
+            record: Some(record),
+            readers: readers.into(),
             missing,
             control,
             outbox,
             receiver: Receiver::new(),
             down: Some(down),
-            client: None,
+            line: None,
             server,
             broken,
             broken_to,
-            asks: Asks::new(),
+            asks: Asks::new(asker(spec, hidden, missing)),
             calls_max: spec.calls_max,
             payload_bytes_max: spec.limits.payload_bytes_max,
             ending: None,
@@ -137,6 +157,19 @@ impl Process {
 
     pub(super) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// What it leaves, for the report of its death. Once.
+    pub(super) fn remains(&mut self) -> Remains {
+        Remains {
+            pid: self.child.pid(),
+            born: self.born,
+            exit: self.ended,
+            usage: self.child.usage(),
+            unconfined: self.missing,
+            record: self.record.take(),
+            readers: std::mem::take(&mut self.readers),
+        }
     }
 
     pub(super) const fn missing(&self) -> Confinement {
@@ -187,7 +220,7 @@ impl Process {
     }
 
     /// It takes this many calls at once: makes the client for them.
-    pub(super) fn loaded(&mut self, concurrency: u32) -> Result<Arc<SocketClient>, String> {
+    pub(super) fn loaded(&mut self, concurrency: u32) -> Result<Arc<Line>, String> {
         let stream = self.down.take().ok_or("it said twice that it was loaded")?;
         let config = ClientConfig {
             in_flight_max: concurrency.min(self.calls_max).min(CALLS_MAX) as usize,
@@ -195,16 +228,21 @@ impl Process {
         };
         let client = SocketClient::new(stream, config, self.broken_to.on_broken())
             .map_err(|error| format!("preparing its socket for calls: {error}"))?;
-        Ok(self.client.insert(Arc::new(client)).clone())
+        Ok(self.line.insert(Line::new(client)).clone())
     }
 
     pub(super) fn calls_in_flight(&self) -> usize {
-        self.client.as_ref().map_or(0, |client| client.in_flight())
+        self.line.as_ref().map_or(0, |line| line.in_flight())
     }
 
     /// Sends in order, without waiting.
     pub(super) fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// What the provider asks for, and has been handed.
+    pub(super) const fn asks(&self) -> &Asks {
+        &self.asks
     }
 
     /// Opens what the provider asks for, beside everything else, and hands it over.
@@ -219,10 +257,10 @@ impl Process {
     }
 
     /// Ends every call in flight, in both directions.
-    pub(super) fn fail_calls(&self, cause: &str) {
+    pub(super) fn fail_calls(&self, end: LineEnd, cause: &str) {
         self.server.shut_down();
-        if let Some(client) = &self.client {
-            client.close(cause);
+        if let Some(line) = &self.line {
+            line.end(end, cause);
         }
     }
 
@@ -233,9 +271,21 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.fail_calls("its process was ended by the host");
+        self.fail_calls(LineEnd::Stopped, "its process was ended by the host");
         self.asks.close();
     }
+}
+
+/// The variables that were granted, and no others.
+fn env(spec: &ProviderSpec) -> Vec<Setting> {
+    let setting = |(name, value): &(String, String)| Setting { name: name.clone(), value: value.clone() };
+    spec.authority.env().iter().map(setting).collect()
+}
+
+fn asker(spec: &ProviderSpec, hidden: &Hidden, missing: Confinement) -> Asker {
+    let authority = spec.authority.clone();
+    let landlock = !missing.contains(Confinement::LANDLOCK_FILES);
+    Asker { handed: authority.begin(), authority, hidden: hidden.clone(), landlock }
 }
 
 fn rules(spec: &ProviderSpec) -> HostHello {

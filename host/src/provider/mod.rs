@@ -14,26 +14,33 @@
 
 mod actor_calls;
 mod asks;
+mod authority;
 mod bindings;
+mod calls;
 mod child;
 mod control;
 mod error;
 mod examination;
 mod exit;
+mod explain;
 mod gate;
 mod generation;
+mod granted_files;
 mod grants;
 mod greeting;
 mod group;
+mod handed;
 mod hidden;
 mod library;
 mod log;
+mod obituary;
 mod outbox;
 mod output;
 mod runner;
 mod sandbox;
 mod shim;
 mod spawner;
+mod tail;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -44,17 +51,19 @@ use cofferdam_channel::protocol::Confinement;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use error::{BindError, StartError};
+pub use authority::Authority;
+pub use error::{AttendError, BindError, StartError};
 pub use examination::{Examination, ExaminationError, examine};
 pub use exit::Exit;
 pub use gate::ProviderGate;
 pub use library::SealedLibrary;
+pub use obituary::Crashes;
 pub use sandbox::{RESOURCE_LIMITS, Sandbox, SandboxSpec};
 pub use shim::{ShimNotFound, find_shim};
 pub use spawner::Spawner;
 
 use crate::supervision::{Generation, Timing};
-use crate::words::{CallLimits, Callee, Inbound, ProviderKey, WasmCloudEntity};
+use crate::words::{CallLimits, Callee, Deadline, Inbound, ProviderKey, WasmCloudEntity};
 
 /// How many commands may wait for a runner: about one for each link, and links are set one at a time.
 const COMMANDS_MAX: usize = 1024;
@@ -71,6 +80,8 @@ pub struct ProviderSpec {
     pub state_dir: PathBuf,
     /// How its process is confined.
     pub sandbox: SandboxSpec,
+    /// What it may have of the world.
+    pub authority: Authority,
     /// Calls at once, if it declares more.
     pub calls_max: u32,
     /// The bounds of a call.
@@ -86,6 +97,8 @@ pub struct Surroundings {
     pub shim: PathBuf,
     /// The thread that starts processes.
     pub spawner: Arc<Spawner>,
+    /// Where reports of their deaths go.
+    pub crashes: Arc<Crashes>,
     /// Where calls to actors go.
     pub inbound: Arc<dyn Inbound>,
 }
@@ -103,6 +116,10 @@ pub struct Provider {
 pub struct Status {
     /// Its state, as a word.
     pub state: &'static str,
+    /// Why it is in that state, where that says something.
+    pub why: Option<String>,
+    /// When a start is tried next, while it waits for one.
+    pub next_try: Option<Deadline>,
     /// Which start this is; 0 before the first.
     pub generation: Generation,
     /// The process, while there is one.
@@ -138,6 +155,18 @@ enum Command {
     Bind { actor: String, settings: Settings, done: oneshot::Sender<Result<(), BindError>> },
     Unbind { actor: String, done: oneshot::Sender<()> },
     Stop { done: oneshot::Sender<()> },
+    Attend { want: Want, done: oneshot::Sender<Result<(), AttendError>> },
+}
+
+/// What an operator may want of a provider that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Another process, now. Ends a hold, too.
+    Restart,
+    /// No process, until it is released.
+    Hold,
+    /// A process, if it is held.
+    Release,
 }
 
 impl Provider {
@@ -148,7 +177,7 @@ impl Provider {
         surroundings: Surroundings,
     ) -> Result<Self, StartError> {
         let key = spec.key.clone();
-        let gate = Arc::new(ProviderGate::new(key.clone()));
+        let gate = Arc::new(ProviderGate::new(key.clone(), spec.timing.restart.while_down));
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let (status_to, status) = watch::channel(Status { state: "stopped", ..Status::default() });
         let runner = runner::Runner::new(spec, bindings, surroundings, gate.clone(), status_to)?;
@@ -161,7 +190,7 @@ impl Provider {
 
     /// What answers its calls. Outlives restarts.
     pub fn callee(&self) -> Arc<dyn Callee> {
-        self.gate.clone()
+        Arc::new(calls::Noted { gate: self.gate.clone() })
     }
 
     /// What it is kept under.
@@ -208,6 +237,17 @@ impl Provider {
             TrySendError::Closed(_) => BindError::Stopped { provider, actor },
             TrySendError::Full(_) => BindError::Overloaded { provider, actor },
         })
+    }
+
+    /// Does what an operator wants, and waits until it is done: the new process takes calls, or the old one has ended. A
+    /// process that was ready is drained before.
+    pub async fn attend(&self, want: Want) -> Result<(), AttendError> {
+        let (done, ended) = oneshot::channel();
+        self.commands.try_send(Command::Attend { want, done }).map_err(|refused| match refused {
+            TrySendError::Closed(_) => AttendError::Stopped { provider: self.key.clone() },
+            TrySendError::Full(_) => AttendError::Overloaded { provider: self.key.clone() },
+        })?;
+        ended.await.unwrap_or_else(|_| Err(AttendError::Stopped { provider: self.key.clone() }))
     }
 
     /// Drains it and waits for the end of its process.

@@ -1,29 +1,35 @@
 //! The one task that owns a provider: performs what [`crate::supervision`] decides, and binds its links on every start.
 //!
-//! `commands.rs` is what its handle wants, `hearing.rs` what its process says.
+//! `commands.rs` is what its handle wants, `attending.rs` what an operator does, `hearing.rs` what its process says,
+//! `deaths.rs` how a process ends, `reports.rs` what is told of it, and `showing.rs` what calls and operators see of it.
 
+mod attending;
 mod commands;
+mod deaths;
 mod hearing;
+mod reports;
+mod showing;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_channel::protocol::Confinement;
 use cofferdam_channel::protocol::control::HostMessage;
-use cofferdam_channel::socket::SocketClient;
 use tokio::sync::{mpsc, watch};
 
 use super::bindings::{Bindings, Done, LINKS_MAX};
-use super::gate::{Passage, ProviderGate};
+use super::exit::Exit;
+use super::gate::{Line, LineEnd, Passage, ProviderGate};
 use super::generation::{Happened, Process, instant};
 use super::hidden::Hidden;
 use super::log::ProviderLog;
-use super::output::printable;
+use super::tail::Tail;
 use super::{Command, ProviderSpec, Settings, StartError, Status, Surroundings};
-use crate::supervision::{Effect, Event, Generation, State, Supervision};
+use crate::supervision::{Beat, Effect, End, Event, Generation, Heartbeat, State, Supervision};
 use crate::words::Deadline;
+use attending::Attending;
+use deaths::Cause;
 
 /// After the provider has drained, answers may still be on their way: how often to look whether the last has come.
 const LAST_ANSWERS: Duration = Duration::from_millis(5);
@@ -47,16 +53,22 @@ pub(super) struct Runner {
     process: Option<Process>,
     /// Closed while no process of this provider lives: a killed one does until the system has ended it.
     alive: Arc<watch::Sender<()>>,
-    client: Option<Arc<SocketClient>>,
+    /// The way to the present process, once it was loaded.
+    line: Option<Arc<Line>>,
+    heartbeat: Heartbeat,
     bindings: Bindings,
     hidden: Hidden,
     /// The process said that it has drained, and answers are still on their way.
     drained: bool,
-    /// Why the present or last process ended, for people.
-    cause: String,
+    /// Why the last process ended.
+    cause: Option<Cause>,
+    /// What its calls in flight are told.
+    line_end: LineEnd,
     ready: Option<Done<Result<(), String>>>,
     stopped: Vec<Done<()>>,
+    attending: Vec<Attending>,
     log: ProviderLog,
+    tail: Tail,
 }
 
 impl Runner {
@@ -76,10 +88,13 @@ impl Runner {
             act: "making its directory",
             source,
         })?;
-        let hidden = Hidden::default();
+        let (hidden, tail) = (Hidden::default(), Tail::default());
+        spec.authority.env().iter().for_each(|(_, value)| hidden.hide_text(value));
         Ok(Self {
-            bindings: Bindings::new(spec.key.clone(), bindings, hidden.clone()),
-            log: ProviderLog::new(spec.key.clone(), hidden.clone()),
+            bindings: Bindings::new(bindings, hidden.clone(), spec.authority.clone()),
+            log: ProviderLog::new(spec.key.clone(), hidden.clone(), tail.clone()),
+            tail,
+            heartbeat: Heartbeat::new(spec.timing.health),
             hidden,
             spec: Arc::new(spec),
             surroundings,
@@ -89,11 +104,13 @@ impl Runner {
             launching: None,
             process: None,
             alive: Arc::new(watch::Sender::new(())),
-            client: None,
+            line: None,
             drained: false,
-            cause: String::new(),
+            cause: None,
+            line_end: LineEnd::Crashed,
             ready: None,
             stopped: Vec::new(),
+            attending: Vec::new(),
         })
     }
 
@@ -101,8 +118,8 @@ impl Runner {
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, ready: Done<Result<(), String>>) {
         self.ready = Some(ready);
         self.step(Event::Start);
-        while !self.is_over() {
-            let due = self.supervision.timer().map(instant);
+        while self.supervision.state() != State::Stopped {
+            let due = self.supervision.timer().into_iter().chain(self.heartbeat.timer()).min().map(instant);
             let timer = async move {
                 match due {
                     Some(due) => tokio::time::sleep_until(due).await,
@@ -112,38 +129,35 @@ impl Runner {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.command(command),
-                    None => return,
+                    None => return self.gate.set(Passage::Closed(STOPPED)),
                 },
                 launched = launched(&mut self.launching) => self.launched(launched),
                 happened = happened(&mut self.process) => self.happened(happened),
-                () = timer => self.timer_came(),
+                () = timer => self.time_came(),
                 () = tokio::time::sleep(LAST_ANSWERS), if self.drained => self.say_goodbye(),
             }
             self.publish();
+            self.settle();
         }
         gone(self.alive.clone()).await;
-        if let Some(ready) = self.ready {
-            let _ = ready.send(Err(self.cause));
+        if let Some(ready) = self.ready.take() {
+            let _ = ready.send(Err(self.cause_in_words()));
         }
         for stopped in self.stopped {
             let _ = stopped.send(());
         }
     }
 
-    /// Whether there is nothing left to do: stopped, or never ready.
-    fn is_over(&self) -> bool {
-        match self.supervision.state() {
-            State::Stopped => true,
-            State::Backoff { .. } => self.ready.is_some(),
-            State::Starting { .. } | State::Ready { .. } | State::Draining { .. } => false,
-        }
-    }
-
     fn step(&mut self, event: Event) {
         let jitter = rand::random::<f64>();
         let effects = self.supervision.step(event, Deadline::now(), &self.spec.timing, jitter);
+        // First, so that calls which fail, or come now, find what follows.
+        self.gate.set(self.passage());
         for effect in effects {
             self.perform(effect);
+        }
+        if matches!(self.supervision.state(), State::Held { .. }) {
+            self.bindings.held();
         }
     }
 
@@ -158,29 +172,28 @@ impl Runner {
             }
             Effect::FailCalls => self.forget_process(),
             Effect::Open => {
-                if let Some(client) = &self.client {
-                    self.gate.set(Passage::Open(client.clone()));
-                }
+                self.heartbeat.begin(Deadline::now());
                 if let Some(ready) = self.ready.take() {
                     let _ = ready.send(Ok(()));
                 }
             }
             Effect::SendDrain { until } => {
-                self.gate.set(Passage::Draining);
+                self.heartbeat.end();
                 self.send(&HostMessage::Drain { deadline_ns: until.as_monotonic_ns() });
+                self.process.iter().for_each(|process| process.asks().close_soon());
             }
         }
     }
 
     fn spawn(&mut self, generation: Generation) {
         tracing::debug!(provider = %self.spec.key, generation = generation.0, "starting");
-        self.cause.clear();
-        let (spec, surroundings, hidden) = (self.spec.clone(), self.surroundings.clone(), self.hidden.clone());
+        let (spec, surroundings) = (self.spec.clone(), self.surroundings.clone());
+        let (hidden, tail) = (self.hidden.clone(), self.tail.clone());
         let (alive, gone) = (self.alive.clone(), gone(self.alive.clone()));
         self.launching = Some(Box::pin(async move {
             // Address, files and state of the last process are free only when it has ended.
             gone.await;
-            Process::launch(&spec, &surroundings, &hidden, (generation, alive.subscribe())).await
+            Process::launch(&spec, &surroundings, (&hidden, &tail), (generation, alive.subscribe())).await
         }));
     }
 
@@ -188,7 +201,7 @@ impl Runner {
         self.launching = None;
         match launched {
             Ok(process) => self.process = Some(process),
-            Err(why) => self.end(Event::Failed, why),
+            Err(why) => self.end(Event::Failed, Cause::NotStarted(why)),
         }
     }
 
@@ -196,44 +209,53 @@ impl Runner {
         match happened {
             Happened::Said(message) => {
                 if let Err(why) = self.said(message) {
-                    self.end(Event::Broken, format!("it broke the protocol: {why}"));
+                    self.end(Event::Broken, Cause::Broke(format!("it broke the protocol: {why}")));
                 }
             }
-            Happened::Exited(exit) => self.end(Event::Exited, exit.to_string()),
-            Happened::Broke(why) => self.end(Event::Broken, why),
+            Happened::Exited(exit) => {
+                let end = if exit == Exit::Code(0) { End::Clean } else { End::Crash };
+                self.end(Event::Exited(end), Cause::Exited(exit));
+            }
+            Happened::Broke(why) => self.end(Event::Broken, Cause::Broke(why)),
         }
     }
 
-    /// The time of the state is over.
-    fn timer_came(&mut self) {
-        let timing = &self.spec.timing;
-        let cause = match self.supervision.state() {
-            State::Starting { .. } => format!("it was not ready within {:?}", timing.start_timeout),
-            State::Draining { .. } => format!("it did not end within {:?} of draining", timing.drain_timeout),
-            State::Stopped | State::Ready { .. } | State::Backoff { .. } => return self.step(Event::Timer),
-        };
-        self.end(Event::Timer, cause);
+    /// The time of the state is over, or the process is to be looked at.
+    fn time_came(&mut self) {
+        let now = Deadline::now();
+        let is_due = |timer: Option<Deadline>| timer.is_some_and(|due| due <= now);
+        if is_due(self.heartbeat.timer()) {
+            let line = self.line.clone();
+            let overdue = |by: Duration| line.map_or((0, 0), |line| line.overdue(now.minus(by)));
+            let beat = self.heartbeat.beat(now, overdue);
+            self.follow(beat);
+        }
+        if is_due(self.supervision.timer()) {
+            let timing = &self.spec.timing;
+            let cause = match self.supervision.state() {
+                State::Starting { .. } => Cause::NotReady { within: timing.start_timeout },
+                State::Draining { .. } => Cause::NotDrained { within: timing.drain_timeout },
+                _ => return self.step(Event::Timer),
+            };
+            self.end(Event::Timer, cause);
+        }
     }
 
-    /// The process is of no more use.
-    fn end(&mut self, event: Event, cause: String) {
-        let draining = matches!(self.supervision.state(), State::Draining { .. });
-        self.cause = printable(&cause);
-        if draining {
-            tracing::info!(provider = %self.spec.key, cause = %self.cause, "provider ended");
-        } else {
-            tracing::warn!(provider = %self.spec.key, cause = %self.cause, "provider ended, its calls in flight fail");
+    /// What the heartbeat wants done.
+    fn follow(&mut self, beat: Beat) {
+        match beat {
+            Beat::Rest => {}
+            Beat::Ask(request) => self.send(&HostMessage::Health { request }),
+            Beat::Sick(sick) => self.end(Event::Hung, Cause::Hung(sick)),
         }
-        self.step(event);
     }
 
     fn forget_process(&mut self) {
-        let stopped = matches!(self.supervision.state(), State::Stopped);
-        self.gate.set(Passage::Closed(if stopped { STOPPED } else { "it ended and is being restarted" }));
+        self.heartbeat.end();
         if let Some(process) = self.process.take() {
-            process.fail_calls(if self.cause.is_empty() { STOPPED } else { &self.cause });
+            process.fail_calls(self.line_end, &self.cause_in_words());
         }
-        self.client = None;
+        (self.line, self.drained) = (None, false);
         self.bindings.process_ended();
     }
 
@@ -241,35 +263,6 @@ impl Runner {
         if let Some(process) = &self.process {
             process.outbox().send(message);
         }
-    }
-
-    fn publish(&self) {
-        let (state, generation) = in_words(self.supervision.state());
-        self.status.send_if_modified(|status| {
-            let next = Status {
-                state,
-                generation,
-                pid: self.process.as_ref().map(Process::pid),
-                unconfined: self.process.as_ref().map_or(Confinement::NONE, Process::missing),
-                restarts: self.supervision.restarts(),
-                last_exit: (!self.cause.is_empty()).then(|| self.cause.clone()).or_else(|| status.last_exit.clone()),
-                name: status.name.clone(),
-                bindings: self.bindings.report(),
-            };
-            let changed = *status != next;
-            *status = next;
-            changed
-        });
-    }
-}
-
-fn in_words(state: State) -> (&'static str, Generation) {
-    match state {
-        State::Stopped => ("stopped", Generation::default()),
-        State::Starting { generation, .. } => ("starting", generation),
-        State::Ready { generation, .. } => ("ready", generation),
-        State::Draining { generation, .. } => ("draining", generation),
-        State::Backoff { generation, .. } => ("backoff", generation),
     }
 }
 

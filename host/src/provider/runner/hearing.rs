@@ -4,7 +4,8 @@
 use cofferdam_channel::protocol::control::ShimMessage;
 
 use super::Runner;
-use crate::provider::output::printable;
+use super::deaths::Cause;
+use crate::provider::output::{self, printable};
 use crate::supervision::{Event, State};
 
 impl Runner {
@@ -13,17 +14,35 @@ impl Runner {
         match message {
             ShimMessage::Loaded { name, concurrency } => self.loaded(&name, concurrency),
             ShimMessage::NotLoaded { reason, .. } => {
-                self.end(Event::Failed, reason);
+                let denied = self.process.as_ref().and_then(|process| process.asks().take_denial());
+                let reason = denied.map_or(reason.clone(), |denied| format!("{reason}; {denied}"));
+                self.end(Event::Failed, Cause::NotStarted(reason));
                 Ok(())
             }
             ShimMessage::Bound { request, rejection } => {
-                self.bindings.bound(request, rejection)?;
+                let denied = self.process.as_ref().and_then(|process| {
+                    // What the new values no longer give is taken back, now that the provider has moved.
+                    process.asks().review();
+                    process.asks().take_denial()
+                });
+                self.bindings.bound(request, rejection, denied)?;
                 self.open_when_bound();
                 Ok(())
             }
-            ShimMessage::Unbound { request } => self.bindings.unbound(request),
-            ShimMessage::HealthReport { request, .. } => {
-                Err(format!("it answered health request {request}, which is not awaited"))
+            ShimMessage::Unbound { request } => {
+                if let Some(process) = &self.process {
+                    process.asks().review();
+                }
+                self.bindings.unbound(request)
+            }
+            ShimMessage::HealthReport { request, complaint } => {
+                let complaint = complaint.map(|complaint| output::words(&self.hidden.taken_out_of(&complaint)));
+                if let Some(complaint) = &complaint {
+                    tracing::warn!(provider = %self.spec.key, %complaint, "the provider says that it is not well");
+                }
+                let beat = self.heartbeat.answered(request, complaint)?;
+                self.follow(beat);
+                Ok(())
             }
             ShimMessage::Ask { request, want } => {
                 if let Some(process) = &self.process {
@@ -35,6 +54,7 @@ impl Runner {
                 self.log.line(level, &line, dropped);
                 Ok(())
             }
+            ShimMessage::Explained(_) => Err("it explained what it was not asked to".to_owned()),
             ShimMessage::Drained => {
                 self.drained = matches!(self.supervision.state(), State::Draining { .. });
                 self.say_goodbye();
@@ -48,7 +68,7 @@ impl Runner {
             return Err("it said that it was loaded, and it was loaded already".to_owned());
         };
         let Some(process) = &mut self.process else { return Ok(()) };
-        self.client = Some(process.loaded(concurrency)?);
+        self.line = Some(process.loaded(concurrency)?);
         let name = printable(name);
         self.status.send_modify(|status| status.name = name);
         for actor in self.bindings.actors() {
@@ -61,7 +81,7 @@ impl Runner {
     /// Calls go through once every link has its answer: no call finds a provider that doesn't know its actor.
     pub(super) fn open_when_bound(&mut self) {
         let starting = matches!(self.supervision.state(), State::Starting { .. });
-        if starting && self.client.is_some() && !self.bindings.any_pending() {
+        if starting && self.line.is_some() && !self.bindings.any_pending() {
             self.step(Event::Loaded);
         }
     }
