@@ -9,9 +9,11 @@ use interprocess::local_socket::{GenericFilePath, ToFsName};
 use tokio::time::timeout;
 
 use super::error::ClientError;
+use super::explain::{ExplainReport, ExplainRequest};
 use super::line::{self, LineError, LineLimits, LineReader};
 use super::protocol::{CallRequest, LINE_BYTES_MAX, Reply, Request};
-use super::report::PsReport;
+use super::provider::ProviderRequest;
+use super::report::{ProviderReport, PsReport};
 
 /// How long a host may take to be connected to, and to answer `ps`.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -66,6 +68,23 @@ impl Client {
         match self.ask(&Request::Call(request), patience).await? {
             Reply::Answer(answer) => Ok(answer),
             _ => Err(self.another("call")),
+        }
+    }
+
+    /// What a provider may have of the world.
+    pub async fn explain(&mut self, request: ExplainRequest) -> Result<ExplainReport, ClientError> {
+        match self.ask(&Request::Explain(request), PATIENCE).await? {
+            Reply::Explained(report) => Ok(report),
+            _ => Err(self.another("explain")),
+        }
+    }
+
+    /// Restarts, stops, holds or releases a provider, and returns how it stands when that is done.
+    pub async fn attend(&mut self, request: ProviderRequest) -> Result<ProviderReport, ClientError> {
+        let patience = request.timeout().saturating_add(CALL_MARGIN);
+        match self.ask(&Request::Provider(request), patience).await? {
+            Reply::Provider(report) => Ok(report),
+            _ => Err(self.another("provider")),
         }
     }
 

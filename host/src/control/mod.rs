@@ -8,17 +8,21 @@
 
 mod client;
 mod error;
+mod explain;
 mod line;
 pub mod paths;
 pub mod protocol;
+mod provider;
 mod report;
 mod server;
 
 pub use client::Client;
 pub use error::{ClientError, ServerError};
+pub use explain::{AuthorityReport, ExplainReport, ExplainRequest, LimitsReport, RunningReport};
 pub use protocol::{CallRequest, ErrorReport};
+pub use provider::{ProviderAct, ProviderRequest};
 pub use report::{ActorReport, LinkReport, ProviderReport, PsReport};
-pub use server::{Operations, Server, ServerLimits};
+pub use server::{Operations, Server, ServerLimits, Who};
 
 #[cfg(test)]
 mod tests;

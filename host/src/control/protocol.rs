@@ -1,8 +1,9 @@
 //! The words on the operator's socket: one JSON object a line, each way.
 //!
 //! A request is `{"v": 1, "op": "ps"}`, `{"v": 1, "op": "stop"}` or `{"v": 1, "op": "call", "actor": …, "operation": …,
-//! "payload": "base64", "timeout_ms": 2000}`. The answer is `{"v": 1, "ps": {…}}`, `{"v": 1, "stopping": {}}`,
-//! `{"v": 1, "answer": "base64"}` or `{"v": 1, "error": {blame, kind, outcome, message, next}}`. A line is at most
+//! "payload": "base64", "timeout_ms": 2000}`, or `{"v": 1, "op": "provider", "act": "restart", "provider": …, "link": …,
+//! "timeout_ms": 30000}`, where `act` is restart, stop, hold or release, or `{"v": 1, "op": "explain", "provider": …, "link": …}`. The answer is `{"v": 1, "ps": {…}}`, `{"v": 1, "stopping": {}}`,
+//! `{"v": 1, "answer": "base64"}`, `{"v": 1, "provider": {…}}`, `{"v": 1, "explained": {…}}` or `{"v": 1, "error": {blame, kind, outcome, message, next}}`. A line is at most
 //! [`LINE_BYTES_MAX`] long, a request is flat, and answers nested deeper than 128 are refused by the parser. What a peer
 //! sends is never believed: an unknown version, operation or key is a typed error, and the connection goes on.
 //!
@@ -15,7 +16,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::report::PsReport;
+use super::explain::{ExplainLine, ExplainReport, ExplainRequest};
+use super::provider::{ProviderLine, ProviderRequest};
+use super::report::{ProviderReport, PsReport};
 use crate::words::{Blame, CallError, Outcome};
 
 /// The version spoken here. A host answers a request of another version by a typed error.
@@ -37,6 +40,10 @@ pub enum Request {
     Ps,
     /// Call an actor, as the host itself.
     Call(CallRequest),
+    /// Show what a provider may have of the world.
+    Explain(ExplainRequest),
+    /// Restart, stop, hold or release a provider. Answered when that is done.
+    Provider(ProviderRequest),
     /// Drain and end. Answered when it begins; the connection closes when it is done.
     Stop,
 }
@@ -64,6 +71,10 @@ pub enum Reply {
     /// To [`Request::Call`]: what the actor answered.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     Answer(Vec<u8>),
+    /// To [`Request::Explain`].
+    Explained(ExplainReport),
+    /// To [`Request::Provider`]: how it stands now.
+    Provider(ProviderReport),
     /// To [`Request::Stop`].
     Stopping {},
     /// To anything.
@@ -124,6 +135,10 @@ struct RequestLine<'a> {
     op: &'static str,
     #[serde(flatten)]
     call: Option<&'a CallRequest>,
+    #[serde(flatten)]
+    provider: Option<&'a ProviderRequest>,
+    #[serde(flatten)]
+    explain: Option<&'a ExplainRequest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,14 +154,28 @@ impl Request {
         match self {
             Self::Ps => "ps",
             Self::Call(_) => "call",
+            Self::Provider(_) => "provider",
+            Self::Explain(_) => "explain",
             Self::Stop => "stop",
+        }
+    }
+
+    /// What the audit log says of it, in a word and whom it is about; nothing of a mere look.
+    pub(super) fn told(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Ps | Self::Explain(_) => None,
+            Self::Call(call) => Some(("call", &call.actor)),
+            Self::Provider(request) => Some((request.act.word(), &request.provider)),
+            Self::Stop => Some(("stop", "")),
         }
     }
 
     /// One line, with its end.
     pub fn to_line(&self) -> Vec<u8> {
         let call = if let Self::Call(call) = self { Some(call) } else { None };
-        line(&RequestLine { v: VERSION, op: self.op(), call })
+        let provider = if let Self::Provider(provider) = self { Some(provider) } else { None };
+        let explain = if let Self::Explain(explain) = self { Some(explain) } else { None };
+        line(&RequestLine { v: VERSION, op: self.op(), call, provider, explain })
     }
 
     /// Reads a line. The error is the answer to send.
@@ -167,10 +196,18 @@ impl Request {
                 call.check()?;
                 Ok(Self::Call(call))
             }
+            "explain" => {
+                let line: ExplainLine = serde_json::from_slice(line).map_err(|e| malformed(&e))?;
+                line.try_into().map(Self::Explain)
+            }
+            "provider" => {
+                let line: ProviderLine = serde_json::from_slice(line).map_err(|e| malformed(&e))?;
+                line.try_into().map(Self::Provider)
+            }
             op => {
                 let op: String = op.chars().take(64).collect();
                 let message = format!("this host knows no operation {op:?}");
-                Err(peer_error("unknown_operation", message, "use ps, call or stop"))
+                Err(peer_error("unknown_operation", message, "use ps, call, explain, provider or stop"))
             }
         }
     }

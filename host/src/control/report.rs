@@ -15,6 +15,9 @@ pub struct PsReport {
     pub uptime_s: u64,
     /// What is done about measures of the sandbox that this machine lacks: `required`, `best-effort` or `off`.
     pub sandbox: String,
+    /// How the audit log does: `ok`, or `behind`, since when and why.
+    #[serde(default)]
+    pub audit: String,
     /// Running actors.
     pub actors: Vec<ActorReport>,
     /// Providers, running or not.
@@ -56,6 +59,12 @@ pub struct ProviderReport {
     pub pid: Option<u32>,
     /// `ready`, `backoff`, `held`, `draining` and so on.
     pub state: String,
+    /// Why it is in this state, where that says something: held, backing off, being tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// In how many milliseconds a start is tried, while it waits for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try_ms: Option<u64>,
     /// Counts its processes: the first has 1.
     pub generation: u64,
     /// How often it was started again by itself.

@@ -17,22 +17,50 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::error::ServerError;
-use super::protocol::{CallRequest, LINE_BYTES_MAX};
-use super::report::PsReport;
+use super::explain::{ExplainReport, ExplainRequest};
+use super::protocol::{CallRequest, ErrorReport, LINE_BYTES_MAX};
+use super::provider::ProviderRequest;
+use super::report::{ProviderReport, PsReport};
 use crate::words::CallError;
 use connection::Connection;
 use place::Place;
 
 /// What the host can be asked for. `host.rs` implements it.
 pub trait Operations: Send + Sync + 'static {
+    /// An operator said something that is more than a look: called an actor, attended to a provider, stopped the host.
+    /// Told before it is done. `subject` is whom it is about.
+    fn heard(&self, who: Who, command: &str, subject: &str) {
+        let _ = (who, command, subject);
+    }
+
+    /// Somebody else than the host's user or root connected.
+    fn refused(&self, uid: Option<u32>) {
+        let _ = uid;
+    }
+
     /// What runs now.
     fn ps(&self) -> impl Future<Output = PsReport> + Send;
 
     /// Calls an actor as the host itself; returns by the request's time-out.
     fn call(&self, request: CallRequest) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
 
+    /// What a provider may have of the world.
+    fn explain(&self, request: ExplainRequest) -> impl Future<Output = Result<ExplainReport, ErrorReport>> + Send;
+
+    /// Does something to a provider; returns when it is done, or by the request's time-out.
+    fn attend(&self, request: ProviderRequest) -> impl Future<Output = Result<ProviderReport, ErrorReport>> + Send;
+
     /// Begins to drain and returns at once. Whoever waits for the host's end then stops this server as the last act.
     fn stop(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Who is at the other end of a connection, by the kernel's word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    /// The user.
+    pub uid: u32,
+    /// The process that connected.
+    pub pid: Option<u32>,
 }
 
 /// The bounds of the server. The defaults are for people; tests want smaller ones.
@@ -42,6 +70,8 @@ pub struct ServerLimits {
     pub connections_max: usize,
     /// Calls at once. Fewer than connections, so that `ps` and `stop` get through however long the calls take.
     pub calls_max: usize,
+    /// Requests at once that wait for a provider, for the same reason.
+    pub attending_max: usize,
     /// A request, with its payload in base64.
     pub line_bytes_max: usize,
     /// How long a connection may be silent between requests.
@@ -66,6 +96,7 @@ impl Default for ServerLimits {
         Self {
             connections_max: 32,
             calls_max: 16,
+            attending_max: 8,
             line_bytes_max: LINE_BYTES_MAX,
             idle: Duration::from_secs(60),
             transfer: Duration::from_secs(10),
@@ -129,6 +160,7 @@ async fn accept<O: Operations>(
     let (closing, close) = watch::channel(false);
     let free = Arc::new(Semaphore::new(limits.connections_max));
     let calls = Arc::new(Semaphore::new(limits.calls_max));
+    let attending = Arc::new(Semaphore::new(limits.attending_max));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -139,8 +171,9 @@ async fn accept<O: Operations>(
         };
         match accepted {
             Ok(stream) => {
-                let (operations, close, calls) = (operations.clone(), close.clone(), calls.clone());
-                let connection = Connection { operations, limits, close, calls };
+                let (operations, close) = (operations.clone(), close.clone());
+                let (calls, attending) = (calls.clone(), attending.clone());
+                let connection = Connection { operations, limits, close, calls, attending, who: Who::default() };
                 connections.spawn(receive(connection, stream, free.clone()));
             }
             Err(error) => {
@@ -160,13 +193,16 @@ async fn accept<O: Operations>(
     }
 }
 
-async fn receive<O: Operations>(connection: Connection<O>, stream: Stream, free: Arc<Semaphore>) {
+async fn receive<O: Operations>(mut connection: Connection<O>, stream: Stream, free: Arc<Semaphore>) {
     let peer = stream.peer_creds().ok();
     let uid = peer.as_ref().and_then(|creds| creds.euid());
     if !is_permitted(uid, nix::unistd::geteuid().as_raw()) {
         tracing::warn!(?uid, "refused a connection to the operator's socket");
+        connection.operations.refused(uid);
         return connection.refuse(stream, connection::not_permitted()).await;
     }
+    let pid = peer.and_then(|creds| creds.pid()).and_then(|pid| u32::try_from(pid).ok());
+    connection.who = Who { uid: uid.unwrap_or_default(), pid };
     match free.try_acquire() {
         Ok(_permit) => connection.serve(stream).await,
         Err(_) => {

@@ -67,6 +67,15 @@ impl Operations for Echo {
         }
     }
 
+    async fn explain(&self, request: ExplainRequest) -> Result<ExplainReport, ErrorReport> {
+        Ok(ExplainReport { name: request.provider, ..ExplainReport::default() })
+    }
+
+    async fn attend(&self, request: ProviderRequest) -> Result<ProviderReport, ErrorReport> {
+        let state = request.act.word().to_owned();
+        Ok(ProviderReport { id: request.provider, link: request.link.unwrap_or_default(), state, ..Default::default() })
+    }
+
     fn stop(&self) -> impl Future<Output = ()> + Send {
         self.stops.fetch_add(1, Ordering::Relaxed);
         std::future::ready(())

@@ -8,10 +8,11 @@ use std::time::Duration;
 use cofferdam_claims::Trust;
 
 use super::{Host, HostError, Result};
+use crate::audit::AuditSizes;
 use crate::control::paths::Place;
 use crate::policy::Authorizer;
 use crate::provider::Sandbox;
-use crate::supervision::RestartPolicy;
+use crate::supervision::{HealthPolicy, RestartPolicy};
 use crate::words::{ActorLimits, CallLimits};
 
 /// Calls that a provider gets at once, if it declares more, and calls it may make at once.
@@ -36,8 +37,10 @@ pub(super) struct Config {
     pub(super) limits: CallLimits,
     pub(super) actor_limits: ActorLimits,
     pub(super) restart: RestartPolicy,
+    pub(super) health: HealthPolicy,
     pub(super) sandbox: Sandbox,
     pub(super) provider_calls_max: u32,
+    pub(super) audit_sizes: AuditSizes,
 }
 
 impl Default for Config {
@@ -53,8 +56,10 @@ impl Default for Config {
             limits: CallLimits::default(),
             actor_limits: ActorLimits::default(),
             restart: RestartPolicy::default(),
+            health: HealthPolicy::default(),
             sandbox: Sandbox::default(),
             provider_calls_max: PROVIDER_CALLS_MAX,
+            audit_sizes: AuditSizes::default(),
         }
     }
 }
@@ -136,7 +141,15 @@ impl HostBuilder {
         self
     }
 
-    /// How restarts of providers are spaced.
+    /// How often providers are asked how they are, and when they count as hung.
+    #[must_use]
+    pub fn with_health_policy(mut self, health: HealthPolicy) -> Self {
+        self.config.health = health;
+        self
+    }
+
+    /// Whether and how soon providers are restarted, unless the manifest or [`super::NativeCapability`] says otherwise
+    /// for one.
     #[must_use]
     pub fn with_restart_policy(mut self, restart: RestartPolicy) -> Self {
         self.config.restart = restart;
@@ -148,6 +161,13 @@ impl HostBuilder {
     #[must_use]
     pub fn with_sandbox(mut self, sandbox: Sandbox) -> Self {
         self.config.sandbox = sandbox;
+        self
+    }
+
+    /// How much of the disk the audit log may take.
+    #[must_use]
+    pub fn with_audit_sizes(mut self, sizes: AuditSizes) -> Self {
+        self.config.audit_sizes = sizes;
         self
     }
 

@@ -5,7 +5,7 @@ use cofferdam_claims::{ProviderArchive, ProviderMetadata, Trust, Verified, nativ
 use std::time::SystemTime;
 
 use super::{HostError, Result};
-use crate::words::ProviderKey;
+use crate::words::{Grants, ProviderKey, ProviderLimits, RestartPolicy};
 
 /// An archive to run under a link name. Its signature, times and hashes have been checked; whether its issuer is trusted
 /// is the host's to decide when it is started.
@@ -15,6 +15,10 @@ pub struct NativeCapability {
     verified: Verified<ProviderMetadata>,
     link_name: Option<String>,
     pub(super) source: String,
+    pub(super) grants: Option<Grants>,
+    pub(super) limits: ProviderLimits,
+    /// How it is restarted, where that differs from the host's.
+    pub(super) restart: Option<RestartPolicy>,
 }
 
 impl NativeCapability {
@@ -28,7 +32,30 @@ impl NativeCapability {
     pub fn from_named_archive(source: &str, archive: &ProviderArchive, link_name: Option<String>) -> Result<Self> {
         let verified = archive.verify(source, &Trust::Any, SystemTime::now()).map_err(HostError::Claims)?;
         archive.library(&verified, native_target()).map_err(HostError::Claims)?;
-        Ok(Self { archive: archive.clone(), verified, link_name, source: source.to_owned() })
+        let (archive, source, limits) = (archive.clone(), source.to_owned(), ProviderLimits::default());
+        Ok(Self { archive, verified, link_name, source, grants: None, limits, restart: None })
+    }
+
+    /// Grants it something of the world, and nothing beyond that: what it needs and is not among these, it does not get.
+    /// Unless this is called, it gets the addresses that the values of its links make of what its archive states.
+    #[must_use]
+    pub fn with_grants(mut self, grants: Grants) -> Self {
+        self.grants = Some(grants);
+        self
+    }
+
+    /// Bounds what it may use up, where that differs from the host's limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ProviderLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How this provider is restarted, instead of the host's policy.
+    #[must_use]
+    pub fn with_restart_policy(mut self, restart: RestartPolicy) -> Self {
+        self.restart = Some(restart);
+        self
     }
 
     /// The public key: 56 characters that begin with V.
@@ -38,6 +65,16 @@ impl NativeCapability {
 
     pub(super) fn key(&self) -> ProviderKey {
         ProviderKey::new(self.verified.subject(), self.link_name.as_deref())
+    }
+
+    pub(super) fn issuer(&self) -> &str {
+        self.verified.issuer()
+    }
+
+    /// What it says of itself, and the hash of its library for this machine.
+    pub(super) fn identity(&self) -> (&ProviderMetadata, &str) {
+        let metadata = self.verified.metadata();
+        (metadata, metadata.target_hashes.get(native_target()).map_or("", String::as_str))
     }
 
     /// Checks everything again, with the host's trust, and returns the library that passed.

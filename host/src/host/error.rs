@@ -8,10 +8,12 @@ use cofferdam_claims::{ClaimsError, KeyError};
 use thiserror::Error;
 
 use crate::actor::ActorError;
+use crate::audit::AuditError;
 use crate::control::ErrorReport;
 use crate::control::{ServerError, paths::PathError};
+use crate::grants::AllowanceError;
 use crate::manifest::{ManifestError, SourceError};
-use crate::provider::{BindError, ExaminationError, ShimNotFound, StartError};
+use crate::provider::{AttendError, BindError, ExaminationError, ShimNotFound, StartError};
 use crate::words::{Blame, CallError, Denial, LinkKey, Outcome, ProviderKey};
 
 /// Why the host did not do what it was asked for.
@@ -84,12 +86,50 @@ pub enum HostError {
         #[source]
         source: ActorError,
     },
+    /// What it needs, or what it is granted, can't be.
+    #[error("provider {provider} can't be started: {source}")]
+    Grants {
+        /// What it is kept under.
+        provider: ProviderKey,
+        /// Why.
+        #[source]
+        source: AllowanceError,
+    },
+    /// Something that it is granted can't be given on this machine.
+    #[error("provider {provider} can't be started: {what} can't be granted to it: {why}")]
+    GrantUnusable {
+        /// What it is kept under.
+        provider: ProviderKey,
+        /// Which grant.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The provider can't be run.
     #[error(transparent)]
     Start(#[from] StartError),
     /// The provider refused a link.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The provider was not restarted, held or released.
+    #[error(transparent)]
+    Attend(#[from] AttendError),
+    /// No provider goes by this name.
+    #[error("no provider {name}{} runs here", link.as_ref().map(|link| format!(" under link name {link}")).unwrap_or_default())]
+    NoSuchProvider {
+        /// Its public key, its name, or where it came from.
+        name: String,
+        /// The link name that was asked for.
+        link: Option<String>,
+    },
+    /// Several providers go by this name.
+    #[error("several providers go by {name}: {}", candidates.join(", "))]
+    AmbiguousProvider {
+        /// The name.
+        name: String,
+        /// Some of them.
+        candidates: Vec<String>,
+    },
     /// The provider did not answer.
     #[error("the provider did not answer the link of actor {} for {} within {timeout:?}", key.actor, key.contract_id)]
     BindTimeout {
@@ -168,6 +208,9 @@ pub enum HostError {
         #[source]
         source: io::Error,
     },
+    /// The audit log can't be taken up.
+    #[error(transparent)]
+    Audit(AuditError),
     /// The system refused.
     #[error("{act}: {source}")]
     System {
@@ -226,6 +269,13 @@ impl HostError {
             Self::Claims(error) => return (Blame::Operator, "claims_refused", error.next_step()),
             Self::Key(_) => (Blame::Operator, "key_unusable", "check the key file, or move it away"),
             Self::Actor { source, .. } => (source.blame(), "actor_unusable", "build the actor for waPC, or mend it"),
+            Self::Grants { source, .. } if source.is_of_archive() => {
+                (Blame::Provider, "bad_needs", "pack the archive again, with needs that are right")
+            }
+            Self::Grants { .. } => {
+                (Blame::Operator, "bad_grants", "change its grants; docs/manifest.md has all of them")
+            }
+            Self::GrantUnusable { .. } => (Blame::Operator, "grant_unusable", "change that grant, or what it names"),
             Self::Start(StartError::NotReady { .. }) => {
                 (Blame::Provider, "provider_not_ready", "the provider's own words, in the log, say more")
             }
@@ -235,6 +285,20 @@ impl HostError {
                 (Blame::Provider, "link_untold", "look at the provider's log, and set the link again")
             }
             Self::Bind(BindError::Stopped { .. }) => (Blame::Operator, "link_pending", "start the provider again"),
+            Self::Bind(BindError::Held { .. }) => {
+                (Blame::Operator, "link_pending", "release the provider: `cofferdam provider release`")
+            }
+            Self::Attend(AttendError::NotReady { .. }) => {
+                (Blame::Provider, "provider_not_ready", "see `cofferdam ps`; the provider's own words are in the log")
+            }
+            Self::Attend(AttendError::Overloaded { .. }) => (Blame::Host, "busy", "try again"),
+            Self::Attend(_) => (Blame::Operator, "provider_changed", "see `cofferdam ps`, and ask whoever did it"),
+            Self::NoSuchProvider { .. } => {
+                (Blame::Operator, "no_such_provider", "see `cofferdam ps` for those that run, and their link names")
+            }
+            Self::AmbiguousProvider { .. } => {
+                (Blame::Operator, "ambiguous_provider", "give the public key, and the link name by --link")
+            }
             Self::Bind(BindError::TooMany { .. }) => {
                 (Blame::Operator, "too_many_links", "start the provider again under another link name")
             }
@@ -259,6 +323,7 @@ impl HostError {
                  replace a key that others may have read",
             ),
             Self::State { .. } => (Blame::Operator, "state_unusable", "check the directory and its permissions"),
+            Self::Audit(error) => (Blame::Operator, "audit_unusable", error.next_step()),
             Self::System { .. } => (Blame::Host, "system_refused", "check the limits of this machine"),
             Self::Internal { .. } => (Blame::Host, "internal", "report this as a bug of cofferdam"),
             Self::Call(_) | Self::Control(_) => (Blame::Host, "internal", "report this as a bug of cofferdam"),

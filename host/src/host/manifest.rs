@@ -18,7 +18,9 @@ impl Host {
         for entry in &manifest.actors {
             let source = entry.source(&manifest.base_dir).map_err(HostError::Source)?;
             let path = file(source)?;
-            let mut actor = blocking(move || Actor::from_file(path)).await?;
+            let image = path.display().to_string();
+            let actor = blocking(move || Actor::from_file(path)).await;
+            let mut actor = actor.inspect_err(|error| self.inner.image_refused(&image, true, error))?;
             if let Some(limits) = &entry.limits {
                 actor = actor.with_limits(limits.over(self.inner.actor_limits()));
             }
@@ -30,11 +32,19 @@ impl Host {
         for entry in &manifest.capabilities {
             let source = entry.source(&manifest.base_dir).map_err(HostError::Source)?;
             let (path, link_name) = (file(source)?, entry.link_name.clone());
+            let image = path.display().to_string();
             let load = move || {
                 let archive = ProviderArchive::try_load_file(&path).map_err(HostError::Claims)?;
                 NativeCapability::from_named_archive(&path.display().to_string(), &archive, link_name)
             };
-            let capability = blocking(load).await?;
+            let capability = blocking(load).await;
+            let capability = capability.inspect_err(|error| self.inner.image_refused(&image, false, error))?;
+            let capability = capability.with_restart_policy(entry.restart.over(self.inner.config.restart));
+            let capability = capability.with_limits(entry.limits);
+            let capability = match &entry.grants {
+                Some(grants) => capability.with_grants(grants.clone()),
+                None => capability,
+            };
             let runs = self.inner.state.lock().providers.contains_key(&capability.key());
             if !runs {
                 self.start_native_capability(capability).await?;

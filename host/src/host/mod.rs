@@ -7,10 +7,14 @@
 
 mod actor;
 mod actors;
+mod attending;
+mod auditing;
 mod builder;
 mod capability;
 mod doctor;
 mod error;
+mod explaining;
+mod granting;
 mod identity;
 mod linking;
 mod manifest;
@@ -35,13 +39,15 @@ pub use builder::HostBuilder;
 pub use capability::NativeCapability;
 pub use doctor::{Diagnosis, Measure, diagnose};
 pub use error::HostError;
+pub use explaining::explain_packaged;
 
 use crate::actor::{ActorRuntime, ActorRuntimeConfig, ArtifactCacheConfig};
+use crate::audit::Audit;
 use crate::broker::Broker;
 use crate::control::Server;
-use crate::provider::{self, Spawner, Surroundings};
+use crate::provider::{self, Crashes, Spawner, Surroundings};
 use crate::router::Routes;
-use crate::words::{ActorCall, ActorLimits, CallError, Deadline, Outcome};
+use crate::words::{ActorCall, ActorLimits, Auditor, CallError, Deadline, Outcome};
 use builder::Config;
 use operations::Operator;
 use state::State;
@@ -103,6 +109,9 @@ struct Inner {
 struct Running {
     host_id: String,
     state_dir: PathBuf,
+    auditor: Arc<dyn Auditor>,
+    /// Taken when the host has stopped. Before the claim: when both are dropped, the log is closed first.
+    audit: Mutex<Option<Audit>>,
     /// Held as long as the host lives: two hosts never share a state directory.
     _claim: identity::Claim,
     actors: Arc<ActorRuntime>,
@@ -161,17 +170,29 @@ impl Host {
                  this is for debugging only"
             );
         }
+        let audit = auditing::begin(config, &state_dir, &key)?;
         // The last that can fail. Whoever asks before the rest is done is told that the host has not been started.
         let server = match &config.socket {
-            Some(path) => Some(Server::start(path, Arc::new(Operator::new(self))).await?),
+            Some(path) => match Server::start(path, Arc::new(Operator::new(self))).await {
+                Ok(server) => Some(server),
+                Err(error) => {
+                    audit.close(&error.to_string());
+                    return Err(error.into());
+                }
+            },
             None => None,
         };
+        let auditor = audit.auditor();
+        self.inner.broker.tell(auditor.clone());
+        let crashes = Arc::new(Crashes::new(&state_dir));
         let running = Running {
             host_id: key.public_key(),
             state_dir,
+            auditor,
+            audit: Mutex::new(Some(audit)),
             _claim: claim,
             actors: Arc::new(actors),
-            surroundings: Surroundings { shim, spawner, inbound: self.inner.broker.clone() },
+            surroundings: Surroundings { shim, spawner, crashes, inbound: self.inner.broker.clone() },
             server: Mutex::new(server),
             since: Instant::now(),
         };
@@ -182,7 +203,7 @@ impl Host {
     }
 
     /// Stops in this order: refuses new calls, waits for those on their way (as long as a call may take), drains every
-    /// provider, ends the actors, and closes the operator's socket. A host does not start again.
+    /// provider, ends the actors, and closes the operator's socket and the audit log. A host does not start again.
     pub async fn stop(&self) {
         let Some(running) = self.inner.running.get() else { return };
         let broker = &self.inner.broker;
@@ -208,6 +229,11 @@ impl Host {
         let server = running.server.lock().take();
         if let Some(server) = server {
             server.stop().await;
+        }
+        let audit = running.audit.lock().take();
+        if let Some(audit) = audit {
+            // A panic of the thread is in the log already.
+            let _ = tokio::task::spawn_blocking(move || audit.close("stopped")).await;
         }
     }
 

@@ -3,13 +3,16 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::state::Standing;
-use super::{Host, Inner};
-use crate::control::{ActorReport, CallRequest, LinkReport, Operations, ProviderReport, PsReport};
+use super::state::{RunningProvider, Standing};
+use super::{Host, HostError, Inner};
+use crate::control::{
+    ActorReport, CallRequest, ErrorReport, ExplainReport, ExplainRequest, LinkReport, Operations, ProviderAct,
+    ProviderReport, ProviderRequest, PsReport, Who,
+};
 use crate::extras;
 use crate::links::Link;
-use crate::provider::Binding;
-use crate::words::{CallError, LinkKey};
+use crate::provider::{Binding, Provider, Want};
+use crate::words::{AuditEvent, Blame, CallError, LinkKey, Outcome, ProviderKey};
 
 /// Answers the operator. It does not keep the host alive.
 pub(super) struct Operator {
@@ -23,6 +26,18 @@ impl Operator {
 }
 
 impl Operations for Operator {
+    fn heard(&self, who: Who, command: &str, subject: &str) {
+        let Some(host) = self.host.upgrade() else { return };
+        let (command, subject) = (command.into(), subject.into());
+        host.record(AuditEvent::OperatorCommand { uid: who.uid, pid: who.pid, command, subject, count: 1 });
+    }
+
+    fn refused(&self, uid: Option<u32>) {
+        if let Some(host) = self.host.upgrade() {
+            host.record(AuditEvent::OperatorRefused { uid, count: 1 });
+        }
+    }
+
     async fn ps(&self) -> PsReport {
         self.host.upgrade().map(|host| host.report()).unwrap_or_default()
     }
@@ -31,6 +46,45 @@ impl Operations for Operator {
         let Some(host) = self.host.upgrade() else { return Err(CallError::HostStopping) };
         let CallRequest { actor, operation, payload, timeout_ms } = request;
         host.call_actor(&actor, &operation, payload, Duration::from_millis(timeout_ms)).await
+    }
+
+    async fn explain(&self, request: ExplainRequest) -> Result<ExplainReport, ErrorReport> {
+        let Some(inner) = self.host.upgrade() else { return Err(HostError::Stopping.report()) };
+        Host { inner }.explain(&request).map_err(|error| error.report())
+    }
+
+    async fn attend(&self, request: ProviderRequest) -> Result<ProviderReport, ErrorReport> {
+        let Some(inner) = self.host.upgrade() else { return Err(HostError::Stopping.report()) };
+        let ProviderRequest { act, provider: name, link, timeout_ms } = request;
+        let host = Host { inner };
+        let provider = host.find_provider(&name, link.as_deref()).map_err(|error| error.report())?;
+        let waited = Duration::from_millis(timeout_ms);
+        let want = match act {
+            ProviderAct::Stop => None,
+            ProviderAct::Restart => Some(Want::Restart),
+            ProviderAct::Hold => Some(Want::Hold),
+            ProviderAct::Release => Some(Want::Release),
+        };
+        let doing = async {
+            match want {
+                None => host.stop_running(provider.clone()).await,
+                Some(want) => Ok(provider.attend(want).await?),
+            }
+        };
+        match tokio::time::timeout(waited, doing).await {
+            Ok(Ok(())) => {
+                let contract = host.inner.state.lock().providers.get(provider.key()).map(contract_of);
+                Ok(provider_report(provider.key(), contract.unwrap_or_default(), &provider))
+            }
+            Ok(Err(error)) => Err(error.report()),
+            Err(_) => Err(ErrorReport {
+                blame: Blame::Provider,
+                kind: "deadline_exceeded".to_owned(),
+                outcome: Outcome::Unknown,
+                message: format!("{} of provider {} was not done within {waited:?}", act.word(), provider.key()),
+                next: "it goes on; see `cofferdam ps`".to_owned(),
+            }),
+        }
     }
 
     async fn stop(&self) {
@@ -58,25 +112,13 @@ impl Inner {
                 metered: true,
             }
         });
-        let providers = state.providers.iter().map(|(key, provider)| {
-            let status = provider.provider.status();
-            ProviderReport {
-                id: key.id.clone(),
-                contract: provider.claims.metadata().capid.clone(),
-                link: key.link_name.clone(),
-                name: status.name,
-                pid: status.pid,
-                state: status.state.to_owned(),
-                generation: status.generation.0,
-                restarts: status.restarts,
-                last_exit: status.last_exit,
-                unconfined: status.unconfined.words().map(str::to_owned).collect(),
-            }
-        });
+        let providers =
+            state.providers.iter().map(|(key, running)| provider_report(key, contract_of(running), &running.provider));
         PsReport {
             pid: std::process::id(),
             host_id: running.host_id.clone(),
             namespace: self.config.namespace.clone(),
+            audit: running.audit.lock().as_ref().map_or_else(|| "closed".to_owned(), crate::audit::Audit::state),
             uptime_s: running.since.elapsed().as_secs(),
             sandbox: self.config.sandbox.word().to_owned(),
             actors: actors.collect(),
@@ -105,6 +147,28 @@ impl Inner {
             provider: link.provider.id.clone(),
             state: standing,
         }
+    }
+}
+
+fn contract_of(running: &RunningProvider) -> String {
+    running.claims.metadata().capid.clone()
+}
+
+fn provider_report(key: &ProviderKey, contract: String, provider: &Provider) -> ProviderReport {
+    let status = provider.status();
+    ProviderReport {
+        id: key.id.clone(),
+        contract,
+        link: key.link_name.clone(),
+        name: status.name,
+        pid: status.pid,
+        state: status.state.to_owned(),
+        why: status.why,
+        next_try_ms: status.next_try.map(|at| u64::try_from(at.remaining().as_millis()).unwrap_or(u64::MAX)),
+        generation: status.generation.0,
+        restarts: status.restarts,
+        last_exit: status.last_exit,
+        unconfined: status.unconfined.words().map(str::to_owned).collect(),
     }
 }
 

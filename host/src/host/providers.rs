@@ -5,20 +5,29 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cofferdam_channel::protocol::control::Network;
+use cofferdam_channel::protocol::control::Identity;
 
 use super::actors::Reserved;
+use super::auditing::{self, Loaded};
+use super::granting::warn_of_owners;
 use super::state::RunningProvider;
 use super::{Host, HostError, NativeCapability, Result, nobody};
 use crate::extras;
-use crate::provider::{Provider, ProviderSpec, RESOURCE_LIMITS, SandboxSpec, SealedLibrary};
-use crate::supervision::Timing;
-use crate::words::{ProviderKey, WasmCloudEntity};
+use crate::provider::{Provider, ProviderSpec, SealedLibrary};
+use crate::supervision::{HealthPolicy, Timing};
+use crate::words::{AuditEvent, Brief, ProviderKey, WasmCloudEntity};
 
 impl Host {
     /// Starts a provider in a process of its own and waits until it takes calls: checks its claims against what this host
     /// trusts, loads exactly the library that passed, and binds the links that are set.
     pub async fn start_native_capability(&self, capability: NativeCapability) -> Result<()> {
+        let loaded = Loaded::from(&capability);
+        let started = self.load_provider(capability).await;
+        self.inner.provider_load(&loaded, &started);
+        started
+    }
+
+    async fn load_provider(&self, capability: NativeCapability) -> Result<()> {
         let running = self.inner.running()?;
         let (verified, library) = capability.verify(&self.inner.config.trust)?;
         let (key, contract_id) = (capability.key(), verified.metadata().capid.clone());
@@ -32,6 +41,11 @@ impl Host {
         let reserved = Reserved { host: self, key: &name };
 
         let state_dir = self.provider_state_dir(&key)?;
+        let authority = self.authority(&capability, verified.metadata().needs.as_ref())?;
+        let identity = self.identity(&state_dir)?;
+        let calls_max = capability.limits.calls.unwrap_or(self.inner.config.provider_calls_max);
+        warn_of_owners(&key, identity, authority.allowance().dirs());
+        let sandbox = self.confinement(identity, capability.limits, authority.allowance());
         let library = SealedLibrary::new(library).map_err(HostError::system("copying the library to sealed memory"))?;
         let spec = ProviderSpec {
             entity: WasmCloudEntity::Capability {
@@ -40,21 +54,26 @@ impl Host {
                 link_name: key.link_name.clone(),
             },
             library,
-            sandbox: self.sandbox(&state_dir)?,
+            sandbox: sandbox.clone(),
+            authority: authority.clone(),
             state_dir,
-            calls_max: self.inner.config.provider_calls_max,
+            calls_max,
             limits: self.inner.config.limits,
-            timing: Timing { restart: self.inner.config.restart, ..Timing::default() },
+            timing: self.timing(&capability),
             key: key.clone(),
         };
         let bindings = self.inner.state.lock().bindings_of(self.inner.broker.policy(), &key, &contract_id);
         let told = bindings.iter().cloned().collect();
         let provider = Arc::new(Provider::start(spec, bindings, running.surroundings.clone()).await?);
+        auditing::watch(&provider, running.auditor.clone());
 
         let entry = RunningProvider {
             claims: Arc::new(verified),
             provider: provider.clone(),
             image: capability.source.clone(),
+            authority,
+            sandbox,
+            calls_max,
             told,
         };
         let missed = {
@@ -83,6 +102,14 @@ impl Host {
         Ok(())
     }
 
+    fn timing(&self, capability: &NativeCapability) -> Timing {
+        let config = &self.inner.config;
+        // What ignores its deadline for as long again as a call may take has no intention to heed it.
+        let stuck_after = config.health.stuck_after.max(config.limits.timeout);
+        let health = HealthPolicy { stuck_after, ..config.health };
+        Timing { restart: capability.restart.unwrap_or(config.restart), health, ..Timing::default() }
+    }
+
     /// Drains a provider and ends its process. One that doesn't run is no error. Its links stay set. Until it has ended,
     /// calls find it draining, and it can't be started again.
     pub async fn stop_provider(&self, provider: &str, contract_id: &str, link_name: Option<String>) -> Result<()> {
@@ -92,7 +119,14 @@ impl Host {
             let key = state.provider_key(provider, contract_id, link_name.as_deref());
             key.and_then(|key| state.providers.get(&key).map(|running| running.provider.clone()))
         };
-        let Some(provider) = stopping else { return Ok(()) };
+        match stopping {
+            Some(provider) => self.stop_running(provider).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Drains it, ends its process and forgets it.
+    pub(super) async fn stop_running(&self, provider: Arc<Provider>) -> Result<()> {
         let host = self.clone();
         // A task: whoever asked may be gone before the provider is.
         let stopped = tokio::spawn(async move {
@@ -104,6 +138,8 @@ impl Host {
                 state.providers.remove(provider.key());
                 state.publish(&host.inner.broker);
                 tracing::info!(provider = %provider.key(), "provider stopped");
+                let [id, link] = [&provider.key().id, &provider.key().link_name].map(Brief::from);
+                host.inner.record(AuditEvent::ProviderStopped { provider: id, link });
             }
         });
         stopped.await.map_err(|error| HostError::Internal { message: error.to_string() })
@@ -138,12 +174,11 @@ impl Host {
         }))
     }
 
-    fn sandbox(&self, state_dir: &Path) -> Result<SandboxSpec> {
+    /// Who it becomes, when the host is root.
+    fn identity(&self, state_dir: &Path) -> Result<Option<Identity>> {
         let all = self.inner.running()?.state_dir.join("providers");
         let act = "giving a provider's directory to the user it runs as";
-        let identity = nobody::for_directory(state_dir, &all).map_err(HostError::state(state_dir, act))?;
-        let sandbox = self.inner.config.sandbox;
-        Ok(SandboxSpec { sandbox, identity, limits: RESOURCE_LIMITS, dirs: Vec::new(), network: Network::None })
+        nobody::for_directory(state_dir, &all).map_err(HostError::state(state_dir, act))
     }
 
     /// Each provider has a directory of its own, named by what no other provider can choose.

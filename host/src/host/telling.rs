@@ -115,7 +115,7 @@ impl Telling {
             Self::Bind { key, answer } => match tokio::time::timeout(BIND_TIMEOUT, answer).await {
                 Ok(Ok(())) => Ok(()),
                 // It is told when it is started again.
-                Ok(Err(error @ BindError::Stopped { .. })) => {
+                Ok(Err(error @ (BindError::Stopped { .. } | BindError::Held { .. }))) => {
                     tracing::warn!(%error, "link pending");
                     Ok(())
                 }

@@ -1,14 +1,22 @@
-//! Numbers with bounds, and sizes with units.
+//! Numbers with bounds, and sizes and times with units.
+
+use std::time::Duration;
 
 use super::fault::{Fault, shown};
 
 const UNITS: &[(&str, u64)] = &[("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
 
 /// A whole number from 1 to `max`.
 pub(super) fn count(text: &str, max: u32) -> Result<u32, Fault> {
+    number(text, 1, max)
+}
+
+/// A whole number from `min` to `max`.
+pub(super) fn number(text: &str, min: u32, max: u32) -> Result<u32, Fault> {
     match digits(text).and_then(|number| u32::try_from(number).ok()) {
-        Some(number) if (1..=max).contains(&number) => Ok(number),
-        _ => Err(Fault::NotANumber { found: shown(text), max }),
+        Some(number) if (min..=max).contains(&number) => Ok(number),
+        _ => Err(Fault::NotANumber { found: shown(text), min, max }),
     }
 }
 
@@ -24,13 +32,25 @@ pub(super) fn bytes(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
     }
 }
 
+/// A time, from `min` to `max`, written `500ms`, `60s`, `5m` or `1 h`.
+pub(super) fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, Fault> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit_ms = TIMES.iter().find(|(name, _)| *name == unit.trim_start()).map(|(_, unit_ms)| *unit_ms);
+    let time = unit_ms.zip(digits(number)).and_then(|(unit_ms, number)| number.checked_mul(unit_ms));
+    match time.map(Duration::from_millis) {
+        Some(time) if (min..=max).contains(&time) => Ok(time),
+        _ => Err(Fault::NotADuration { found: shown(text), min, max }),
+    }
+}
+
 fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, count};
+    use super::*;
 
     #[test]
     fn sizes_have_units_and_bounds() {
@@ -62,6 +82,27 @@ mod tests {
             [("1", Some(1)), ("0", None), ("16", Some(16)), ("17", None), ("+1", None), ("", None), ("1e1", None)]
         {
             assert_eq!(count(text, 16).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times_have_units_and_bounds() {
+        let (min, max) = (Duration::from_secs(1), Duration::from_secs(3600));
+        for (text, expected_ms) in [
+            ("1s", Some(1000)),
+            ("1000 ms", Some(1000)),
+            ("999ms", None),
+            ("5m", Some(300_000)),
+            ("1h", Some(3_600_000)),
+            ("3601s", None),
+            ("60", None),
+            ("1.5s", None),
+            ("s", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615h", None),
+            ("-1s", None),
+        ] {
+            assert_eq!(duration(text, min, max).ok(), expected_ms.map(Duration::from_millis), "{text:?}");
         }
     }
 }

@@ -7,9 +7,10 @@ use interprocess::local_socket::tokio::Stream;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::{Operations, ServerLimits};
+use super::{Operations, ServerLimits, Who};
 use crate::control::line::{self, LineError, LineLimits, LineReader};
 use crate::control::protocol::{CallRequest, ErrorReport, Reply, Request, peer_error};
+use crate::control::provider::ProviderRequest;
 use crate::words::{Blame, CallError, Outcome};
 
 /// What a connection needs of its server.
@@ -19,6 +20,10 @@ pub(super) struct Connection<O> {
     pub(super) close: watch::Receiver<bool>,
     /// One permit for each call that may be on its way.
     pub(super) calls: Arc<Semaphore>,
+    /// One for each request that may wait for a provider.
+    pub(super) attending: Arc<Semaphore>,
+    /// Who asks.
+    pub(super) who: Who,
 }
 
 /// What follows an answer.
@@ -72,10 +77,18 @@ impl<O: Operations> Connection<O> {
     }
 
     async fn answer(&self, line: &[u8]) -> (Reply, Then) {
-        match Request::from_line(line) {
+        let request = Request::from_line(line);
+        if let Some((command, subject)) = request.as_ref().ok().and_then(Request::told) {
+            self.operations.heard(self.who, command, subject);
+        }
+        match request {
             Err(error) => (Reply::Error(error), Then::Next),
             Ok(Request::Ps) => (self.ps().await, Then::Next),
             Ok(Request::Call(request)) => (self.call(request).await, Then::Next),
+            Ok(Request::Explain(request)) => {
+                (self.operations.explain(request).await.map_or_else(Reply::Error, Reply::Explained), Then::Next)
+            }
+            Ok(Request::Provider(request)) => (self.attend(request).await, Then::Next),
             Ok(Request::Stop) => {
                 self.operations.stop().await;
                 (Reply::Stopping {}, Then::Wait)
@@ -94,6 +107,13 @@ impl<O: Operations> Connection<O> {
                 next: "look at its load and its log".to_owned(),
             }),
         }
+    }
+
+    async fn attend(&self, request: ProviderRequest) -> Reply {
+        let Ok(_permit) = self.attending.try_acquire() else {
+            return Reply::Error(busy("attends to", self.limits.attending_max, "providers for operators"));
+        };
+        self.operations.attend(request).await.map_or_else(Reply::Error, Reply::Provider)
     }
 
     async fn call(&self, request: CallRequest) -> Reply {
@@ -120,7 +140,8 @@ impl<O: Operations> Connection<O> {
             return Reply::Answer(answer);
         }
         let (what, bytes) = ("answer on the operator's socket".to_owned(), answer.len() as u64);
-        Reply::Error(ErrorReport::from(&CallError::PayloadTooLarge { what, bytes, limit: limit as u64 }))
+        let (limit, outcome) = (limit as u64, Outcome::Answered);
+        Reply::Error(ErrorReport::from(&CallError::PayloadTooLarge { what, bytes, limit, outcome }))
     }
 }
 
