@@ -153,7 +153,7 @@ async fn claims_that_expire_and_links_that_go_end_what_was_allowed() {
     scene.call("after its link is gone", &leaver, PROBE, "Echo").await;
     scene.call_of_the_probe("the provider calls it after its link is gone", &leaver).await;
 
-    let expires = SystemTime::now() + Duration::from_secs(2);
+    let expires = SystemTime::now() + Duration::from_secs(5);
     let mortal = caller_as(ActorClaims { expires: Some(expires), ..artifacts::claims("mortal", &[PROBE]) });
     let id = scene.rig.start_actor(mortal.clone()).await;
     scene.rig.link(&id, PROBE, &probe, &[]).await.expect("the probe accepts");
