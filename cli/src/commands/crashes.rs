@@ -39,8 +39,10 @@ struct PlaceArgs {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// List the reports, the latest first; the default
+    #[command(after_help = AFTER_HELP)]
     List,
     /// Show one report
+    #[command(after_help = AFTER_HELP)]
     Show(ShowArgs),
 }
 

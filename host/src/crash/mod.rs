@@ -13,8 +13,8 @@ mod store;
 
 pub use page::page;
 pub use report::{
-    Backtrace, Call, CallEnd, CrashReport, Ended, Fault, Frame, Line, Output, Provider, REPORT_VERSION, Resources, SystemCall,
-    Thread,
+    Backtrace, Call, CallEnd, CrashReport, Ended, Fault, Frame, Line, Output, Provider, REPORT_VERSION, Resources,
+    SystemCall, Thread,
 };
 pub use signals::{is_recorded, signal_name, system_call_name, why};
 pub use store::{COUNT_MAX, FOLDER, Reports, StoreError, TOTAL_BYTES_MAX};

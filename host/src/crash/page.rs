@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use cofferdam_claims::deceives;
+
 use super::report::{Call, CrashReport, Ended, Fault, Frame, Line};
 
 /// The page of a report.
@@ -15,7 +17,8 @@ pub fn page(report: &CrashReport) -> String {
     calls(&mut page, "Calls in flight", &report.calls_in_flight);
     calls(&mut page, "Calls before", &report.calls_before);
     resources(&mut page, report);
-    page
+    // Nor what a terminal does with it.
+    page.chars().map(|c| if c != '\n' && deceives(c) { '\u{fffd}' } else { c }).collect()
 }
 
 // Writing to a string can't fail.
@@ -47,7 +50,7 @@ fn head(page: &mut String, report: &CrashReport) {
     line!(page, "- ended: {ended}");
     line!(page, "- next: {}", inline(&report.decision));
     let sandbox =
-        if unconfined.is_empty() { "complete".to_owned() } else { format!("without {}", unconfined.join(", ")) };
+        if unconfined.is_empty() { "complete".to_owned() } else { format!("not in force: {}", unconfined.join(", ")) };
     line!(page, "- sandbox: {sandbox}");
 }
 
@@ -72,6 +75,9 @@ fn backtrace(page: &mut String, report: &CrashReport) {
         fenced(page, report.backtrace.frames.iter().enumerate().map(|(number, frame)| in_words(number, frame)));
     }
     if let Some(remark) = &report.backtrace.remark {
+        if !report.backtrace.frames.is_empty() {
+            line!(page);
+        }
         line!(page, "{}", sentence(&inline(remark)));
     }
 }

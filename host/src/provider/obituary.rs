@@ -143,10 +143,20 @@ impl Obituary {
             cause: self.shown(&self.cause),
             ended: Ended::ByTheHost,
             decision: self.decision.clone(),
-            calls_in_flight: self.in_flight.clone(),
-            calls_before: self.before.clone(),
+            calls_in_flight: self.calls(&self.in_flight),
+            calls_before: self.calls(&self.before),
             ..CrashReport::default()
         }
+    }
+
+    /// Actors choose the names of operations, and may have been told secrets.
+    fn calls(&self, calls: &[Call]) -> Vec<Call> {
+        let shown = |call: &Call| Call {
+            actor: self.shown(&call.actor),
+            operation: self.shown(&call.operation),
+            ..call.clone()
+        };
+        calls.iter().map(shown).collect()
     }
 
     fn add(&self, report: &mut CrashReport, remains: &Remains, died: Deadline) {

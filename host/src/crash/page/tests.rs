@@ -1,3 +1,5 @@
+//! What the pages of reports look like, and that JSON keeps all of them. Nothing but reports is made here.
+
 use super::*;
 use crate::crash::report::{Backtrace, CallEnd, Output, Provider, REPORT_VERSION, Resources, SystemCall, Thread};
 
