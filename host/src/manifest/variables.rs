@@ -22,13 +22,42 @@ struct Reference<'t> {
 }
 
 impl<'t> Reference<'t> {
-    fn at_start_of(text: &'t str) -> Option<Self> {
+    fn at_start_of(text: &'t str, lines: &mut Lines) -> Option<Self> {
         let inner = text.strip_prefix("${")?;
-        let inner = &inner[..inner.find(['}', '\n', '\r']).filter(|end| inner[*end..].starts_with('}'))?];
-        let (name, default) = inner.split_once(':').map_or((inner, None), |(name, default)| (name, Some(default)));
-        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        let named = starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        named.then_some(Self { name, default, length: inner.len() + "${}".len() })
+        let (name, after) = inner.split_at(inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?);
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            return None;
+        }
+        let default = match after.strip_prefix(':') {
+            Some(after) => Some(&after[..lines.find_close(after)?]),
+            None if after.starts_with('}') => None,
+            None => return None,
+        };
+        let length = "${}".len() + name.len() + default.map_or(0, |default| ":".len() + default.len());
+        Some(Self { name, default, length })
+    }
+}
+
+/// Looks for the ends of defaults, and at no line twice: a text of nothing but `${A:` would take minutes otherwise.
+struct Lines {
+    /// How many bytes are left of the text where a line ends that has no `}` any more.
+    unclosed_bytes_left: usize,
+}
+
+impl Lines {
+    const NONE_SEEN: Self = Self { unclosed_bytes_left: usize::MAX };
+
+    /// Where the first `}` is in a text that is later in the whole than those before, if it is on the first line.
+    fn find_close(&mut self, text: &str) -> Option<usize> {
+        if text.len() > self.unclosed_bytes_left {
+            return None;
+        }
+        let end = text.find(['}', '\n', '\r']);
+        let close = end.filter(|&end| text[end..].starts_with('}'));
+        if close.is_none() {
+            self.unclosed_bytes_left = end.map_or(0, |end| text.len() - end);
+        }
+        close
     }
 }
 
@@ -41,11 +70,12 @@ enum Piece<'t> {
 /// Cuts a text into its references and what is between them.
 fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = text;
+    let mut lines = Lines::NONE_SEEN;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        if let Some(reference) = Reference::at_start_of(rest) {
+        if let Some(reference) = Reference::at_start_of(rest, &mut lines) {
             let (written, after) = rest.split_at(reference.length);
             rest = after;
             return Some(Piece::Reference(written, reference));

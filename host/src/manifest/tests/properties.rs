@@ -1,11 +1,12 @@
 //! What holds for every text.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::super::document::{Data, Input};
-use super::super::{Format, HostManifest, document, variables};
+use super::super::{Format, HostManifest, MANIFEST_BYTES_MAX, document, variables};
 use super::environment;
 
 #[rustfmt::skip]
@@ -38,7 +39,48 @@ fn read_scalar(text: &str, format: Format) -> Option<String> {
     }
 }
 
+/// What `docs/manifest.md` says of variables, one place at a time.
+fn expanded_by_the_rule(text: &str) -> String {
+    let Some((before, inner)) = text.split_once("${") else { return text.to_owned() };
+    let reference = inner.split_once('}').filter(|(reference, _)| !reference.contains(['\n', '\r']));
+    let reference = reference.map(|(reference, after)| (reference.split_once(':').unwrap_or((reference, "")), after));
+    let named = |name: &str| {
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        plain && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty()
+    };
+    match reference.filter(|((name, _), _)| named(name)) {
+        Some(((name, default), after)) => {
+            let written = &inner[..inner.len() - after.len()];
+            let unset = if written.contains(':') { default.to_owned() } else { format!("${{{written}") };
+            format!("{before}{}{}", environment(name).unwrap_or(unset), expanded_by_the_rule(after))
+        }
+        None => format!("{before}${{{}", expanded_by_the_rule(inner)),
+    }
+}
+
+#[test]
+fn references_without_an_end_take_no_time() {
+    for unit in ["${", "${A", "${A:", "${-", "${A:-\n", "${A:}${-"] {
+        let mut text = unit.repeat(MANIFEST_BYTES_MAX as usize / unit.len());
+        let began = Instant::now();
+        for closed in [false, true] {
+            text.push_str(if closed { "}" } else { "" });
+            variables::mask(&text).expect("no private character");
+        }
+        // Each took minutes when the end was looked for again from every beginning.
+        assert!(began.elapsed() < Duration::from_secs(20), "{unit:?}: {:?}", began.elapsed());
+    }
+}
+
 proptest! {
+    #[test]
+    fn references_are_found_by_the_rule(parts in proptest::collection::vec(proptest::sample::select(
+        vec!["${", "$", "{", "}", "PORT", "UNSET", ":", "-", "9", "_", "\n", "\r", "é", "${PORT}", "${UNSET:"]), 0..24)) {
+        let text = parts.concat();
+        let json = serde_json::to_string(&text).expect("a text");
+        prop_assert_eq!(read_scalar(&json, Format::Json), Some(expanded_by_the_rule(&text)));
+    }
+
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         parse_both(&String::from_utf8_lossy(&bytes));
