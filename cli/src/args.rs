@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{call, claims, doctor, inspect, keys, par, ps, run};
+use crate::commands::{audit, call, claims, crashes, doctor, explain, inspect, keys, par, provider, ps, run};
 use crate::output::OutputFormat;
 
 /// A capability broker: signed WebAssembly actors, and providers in processes of their own.
@@ -24,7 +24,11 @@ pub(crate) enum Command {
     Run(Box<run::RunArgs>),
     Call(call::CallArgs),
     Ps(ps::PsArgs),
+    Explain(explain::ExplainArgs),
+    Provider(provider::ProviderArgs),
     Doctor(doctor::DoctorArgs),
+    Crashes(crashes::CrashesArgs),
+    Audit(audit::AuditArgs),
     Keys(keys::KeysArgs),
     Claims(claims::ClaimsArgs),
     Par(par::ParArgs),

@@ -46,13 +46,17 @@ fn main() -> ExitCode {
 fn execute(command: Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Run(args) => commands::run::execute(*args, output),
+        Command::Crashes(args) => commands::crashes::execute(&args, output),
         Command::Call(args) => commands::call::execute(args, output),
+        Command::Audit(args) => commands::audit::execute(args, output),
         Command::Keys(args) => commands::keys::execute(args, output),
         Command::Claims(args) => commands::claims::execute(args, output),
         Command::Par(args) => commands::par::execute(args, output),
         Command::Inspect(args) => commands::inspect::execute(&args, output),
         Command::Doctor(args) => commands::doctor::execute(&args, output),
         Command::Ps(args) => commands::ps::execute(&args, output),
+        Command::Explain(args) => commands::explain::execute(args, output),
+        Command::Provider(args) => commands::provider::execute(args, output),
     }
 }
 

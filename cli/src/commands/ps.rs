@@ -6,7 +6,7 @@ use cofferdam_host::control::{ActorReport, LinkReport, ProviderReport, PsReport}
 
 use crate::connect::ConnectArgs;
 use crate::failure::Failure;
-use crate::output::{Output, Style};
+use crate::output::{Output, Style, plain};
 use crate::table::{Cell, Table};
 
 /// Show what the running host runs: actors, providers, links
@@ -32,21 +32,20 @@ pub(crate) fn execute(args: &PsArgs, output: &Output) -> Result<(), Failure> {
 fn text(report: &PsReport, output: &Output) -> String {
     let uptime = humantime::format_duration(Duration::from_secs(report.uptime_s));
     let host = format!(
-        "host {}  pid {}  namespace {}  up {uptime}  sandbox {}\n",
-        report.host_id, report.pid, report.namespace, report.sandbox
+        "host {}  pid {}  namespace {}  up {uptime}  sandbox {}  audit {}\n",
+        report.host_id, report.pid, report.namespace, report.sandbox, report.audit
     );
-    let mut text = crate::output::plain(&host);
-    let mut section = |name: &str, rows: usize, table: Table| {
-        text.push('\n');
-        match rows {
-            0 => text.push_str(&format!("no {name}\n")),
-            _ => text.push_str(&table.render(output)),
-        }
-    };
-    section("actors", report.actors.len(), actors(&report.actors));
-    section("providers", report.providers.len(), providers(&report.providers));
-    section("links", report.links.len(), links(&report.links));
+    let mut text = plain(&host);
+    text.push_str(&section("actors", report.actors.len(), actors(&report.actors), output));
+    text.push_str(&section("providers", report.providers.len(), providers(&report.providers), output));
+    text.push_str(&whys(&report.providers));
+    text.push_str(&section("links", report.links.len(), links(&report.links), output));
     text
+}
+
+fn section(name: &str, rows: usize, table: Table, output: &Output) -> String {
+    let shown = if rows == 0 { format!("no {name}\n") } else { table.render(output) };
+    format!("\n{shown}")
 }
 
 fn actors(actors: &[ActorReport]) -> Table {
@@ -83,6 +82,22 @@ fn providers(providers: &[ProviderReport]) -> Table {
         ]);
     }
     table
+}
+
+/// A line for each provider whose state has a reason.
+fn whys(providers: &[ProviderReport]) -> String {
+    let line = |provider: &ProviderReport| {
+        let ProviderReport { id, link, state, why, next_try_ms, .. } = provider;
+        let why = why.as_ref()?;
+        let next = next_try_ms.map(|ms| match Duration::from_secs(ms.div_ceil(1000)) {
+            Duration::ZERO => "; it is tried again now".to_owned(),
+            time => format!("; it is tried again in {}", humantime::format_duration(time)),
+        });
+        let release = (state == "held").then(|| format!("; `cofferdam provider release {id} --link {link}` starts it"));
+        let (next, release) = (next.unwrap_or_default(), release.unwrap_or_default());
+        Some(plain(&format!("{id} (link {link}) is {state}: {why}{next}{release}")).replace('\n', " ") + "\n")
+    };
+    providers.iter().filter_map(line).collect()
 }
 
 /// Whether all of the sandbox is in force, where there is a process.

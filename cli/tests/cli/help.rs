@@ -4,11 +4,20 @@ use crate::session::Session;
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 23] = [
         &[],
         &["run"],
         &["call"],
         &["ps"],
+        &["provider"],
+        &["provider", "restart"],
+        &["provider", "stop"],
+        &["provider", "hold"],
+        &["provider", "release"],
+        &["audit"],
+        &["audit", "verify"],
+        &["audit", "head"],
+        &["audit", "show"],
         &["keys"],
         &["keys", "gen"],
         &["claims"],

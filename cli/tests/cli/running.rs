@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cofferdam_host::control::{ActorReport, CallRequest, LinkReport, Operations, ProviderReport, PsReport, Server};
-use cofferdam_host::words::{CallError, Denial, Outcome};
+use cofferdam_host::control::{
+    ActorReport, AuthorityReport, CallRequest, ErrorReport, ExplainReport, ExplainRequest, LimitsReport, LinkReport,
+    Operations, ProviderAct, ProviderReport, ProviderRequest, PsReport, RunningReport, Server,
+};
+use cofferdam_host::words::{Blame, CallError, Denial, Outcome};
 use tokio::runtime::Runtime;
 
 use crate::session::Session;
@@ -27,6 +30,7 @@ impl Operations for Puppet {
             namespace: "default".into(),
             uptime_s: 3723,
             sandbox: "none".into(),
+            audit: "ok".into(),
             actors: vec![ActorReport {
                 id: "MECHO".into(),
                 name: "Echo \u{1b}[2J".into(),
@@ -48,6 +52,8 @@ impl Operations for Puppet {
                     link: "default".into(),
                     name: "HTTP".into(),
                     state: "held".into(),
+                    why: Some("it died 5 times within 60s, the last time: killed by signal 11 (SIGSEGV)".into()),
+                    next_try_ms: Some(41_200),
                     restarts: 5,
                     last_exit: Some("signal 11 (SIGSEGV)".into()),
                     ..Default::default()
@@ -71,7 +77,73 @@ impl Operations for Puppet {
         }
     }
 
+    async fn explain(&self, request: ExplainRequest) -> Result<ExplainReport, ErrorReport> {
+        let line = |kind: &str, what: &str, why: &str| AuthorityReport {
+            kind: kind.into(),
+            what: what.into(),
+            why: why.into(),
+        };
+        Ok(ExplainReport {
+            id: "VHTTP".into(),
+            name: request.provider,
+            contract: "wasmcloud:httpserver".into(),
+            image: "./httpserver.par.gz".into(),
+            needs: Some(vec![line("listen", "${BIND:127.0.0.1}:${PORT:8080}", "")]),
+            grants: None,
+            effective: vec![line("listen", "${BIND:127.0.0.1}:${PORT:8080}", "by the values of each bound link")],
+            running: Some(RunningReport {
+                link: "default".into(),
+                state: "ready".into(),
+                pid: Some(7),
+                uid: Some(1_879_048_192),
+                listening: vec!["127.0.0.1:8080".into()],
+                sandbox: "required".into(),
+                unconfined: vec!["landlock scopes".into()],
+                limits: LimitsReport {
+                    memory_bytes: 1 << 30,
+                    threads: 512,
+                    files: 1024,
+                    file_bytes: (16 << 30) + 1,
+                    cpu_s: Some(3600),
+                    calls: 128,
+                },
+            }),
+        })
+    }
+
+    async fn attend(&self, request: ProviderRequest) -> Result<ProviderReport, ErrorReport> {
+        let (state, why, pid) = match request.act {
+            ProviderAct::Restart | ProviderAct::Release => ("ready", None, Some(8)),
+            ProviderAct::Hold => ("held", Some("an operator holds it".to_owned()), None),
+            ProviderAct::Stop => ("stopped", None, None),
+        };
+        match request.provider.as_str() {
+            "keyvalue" => Ok(ProviderReport {
+                id: "VKV".into(),
+                link: request.link.unwrap_or_else(|| "default".into()),
+                name: "keyvalue".into(),
+                state: state.into(),
+                why,
+                pid,
+                generation: 2,
+                ..Default::default()
+            }),
+            "late" => Err(failed("deadline_exceeded", "restart of provider late was not done within 30s")),
+            name => Err(failed("no_such_provider", &format!("no provider {name} runs here"))),
+        }
+    }
+
     async fn stop(&self) {}
+}
+
+fn failed(kind: &str, message: &str) -> ErrorReport {
+    ErrorReport {
+        blame: Blame::Operator,
+        kind: kind.into(),
+        outcome: Outcome::NotDelivered,
+        message: message.into(),
+        next: "see `cofferdam ps`".into(),
+    }
 }
 
 /// Serves the puppet while `talk` runs commands.
@@ -90,6 +162,36 @@ fn ps_shows_what_runs() {
     let transcript = with_host(|session| {
         session.run(&["ps", "--socket", "host.sock"]);
         session.run(&["ps", "--socket", "host.sock", "-o", "json"]);
+    });
+    insta::assert_snapshot!(transcript);
+}
+
+#[test]
+fn providers_are_attended_to() {
+    let transcript = with_host(|session| {
+        let cases: [(&[&str], i32); 8] = [
+            (&["restart", "keyvalue"], 0),
+            (&["restart", "keyvalue", "-o", "json"], 0),
+            (&["stop", "keyvalue", "--link", "backup"], 0),
+            (&["hold", "keyvalue"], 0),
+            (&["release", "keyvalue", "--timeout", "5s"], 0),
+            (&["release", "nobody"], 1),
+            (&["restart", "late", "-o", "json"], 5),
+            (&["hold"], 2),
+        ];
+        for (args, code) in cases {
+            let output = session.run(&[&["provider"], args, &["--socket", "host.sock"]].concat());
+            assert_eq!(output.status.code(), Some(code), "{args:?}");
+        }
+    });
+    insta::assert_snapshot!(transcript);
+}
+
+#[test]
+fn explain_shows_what_a_provider_may_have() {
+    let transcript = with_host(|session| {
+        session.run(&["explain", "HTTP", "--socket", "host.sock"]);
+        session.run(&["explain", "HTTP", "--socket", "host.sock", "-o", "json"]);
     });
     insta::assert_snapshot!(transcript);
 }
@@ -172,7 +274,7 @@ fn output_that_cannot_be_written_is_told() {
 #[test]
 fn without_a_host_there_is_an_exit_code_for_it() {
     let mut session = Session::new();
-    for args in [&["ps"][..], &["ps", "-o", "json"], &["call", "MECHO", "echo"]] {
+    for args in [&["ps"][..], &["ps", "-o", "json"], &["call", "MECHO", "echo"], &["provider", "stop", "keyvalue"]] {
         let output = session.run(&[args, &["--socket", "none.sock"]].concat());
         assert_eq!(output.status.code(), Some(4), "{args:?}");
     }
