@@ -51,6 +51,14 @@ impl Held {
     }
 }
 
+/// What the present process has in memory.
+pub fn memory_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc is there");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says so");
+    let kib: u64 = resident.trim().trim_end_matches(" kB").parse().expect("a number");
+    kib << 10
+}
+
 /// State and parent of a process.
 fn stat(process: &Path) -> Option<(char, u32)> {
     let stat = std::fs::read_to_string(process.join("stat")).ok()?;

@@ -1,14 +1,20 @@
 //! System tests: what the project promises, seen from outside.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod contracts;
+mod crashes;
 mod deadlines;
 mod escape;
 mod faults;
 mod full_disk;
+mod grants;
 mod host_death;
 mod lifecycle;
 mod mending;
 mod policy;
 mod recovery;
 mod seed;
+mod specification;
+mod supervision;
+mod torture;

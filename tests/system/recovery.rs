@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cofferdam_host::supervision::RestartPolicy;
+use cofferdam_host::supervision::{RestartBudget, RestartPolicy};
 use cofferdam_tests::process::{Held, alone, lives, signal, until};
 use cofferdam_tests::{Rig, http, payload};
 use nix::sys::signal::Signal;
@@ -29,6 +29,8 @@ impl Counter {
             first_delay: Duration::from_millis(1),
             delay_max: Duration::from_millis(10),
             healthy_after: Duration::from_secs(30),
+            budget: RestartBudget::None,
+            ..RestartPolicy::default()
         };
         let rig = Rig::start_with(|builder| builder.with_restart_policy(restart)).await;
         let actor = rig.actor("kvcounter", &["wasmcloud:httpserver", "wasmcloud:keyvalue"]).await;

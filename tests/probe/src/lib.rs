@@ -7,10 +7,16 @@
 //! | `Call` | map `{actor: str, operation: str}` | calls that actor, linked or not, with no payload; its answer, or the error's text |
 //! | `Wait` | an unsigned number | answers after so many milliseconds, whether or not anybody still waits |
 //! | `Bytes` | an unsigned number | so many bytes of `x` |
-//! | `Panic`, `Abort` | ignored | what they say |
+//! | `Panic`, `Abort`, `Segfault` | ignored | what they say |
+//! | `Exit` | an unsigned number | its process ends with that code |
+//! | `Hang` | ignored | never answers, whoever has gone |
+//! | `Health` | `fit`, `unfit` or `stuck` | how it answers health requests from now on |
 //!
-//! The link value `REJECT` makes it reject the link, for that reason.
+//! `Die`, `Say` and `PanicInThread` are in `deaths.rs`, what it asks of the world in `world.rs`. The link value `REJECT` makes it reject the link, for that reason.
 #![deny(unsafe_code)]
+
+mod deaths;
+mod world;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,12 +25,25 @@ use std::time::Duration;
 
 use cofferdam_provider::{Call, Failure, Host, Link, Provider, Reply, Request};
 use serde::{Deserialize, Serialize};
+use world::World;
 
 /// The provider.
 pub struct Probe {
     host: Host,
     calls: AtomicU64,
     linked: Mutex<BTreeSet<String>>,
+    health: Mutex<Health>,
+    world: World,
+}
+
+/// How it answers health requests.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Health {
+    #[default]
+    Fit,
+    Unfit,
+    Stuck,
 }
 
 #[derive(Deserialize)]
@@ -44,19 +63,36 @@ impl Provider for Probe {
     const CONCURRENCY: u32 = 4;
 
     fn create(host: Host) -> Result<Self, Failure> {
-        Ok(Self { host, calls: AtomicU64::new(0), linked: Mutex::default() })
+        Ok(Self {
+            host,
+            calls: AtomicU64::new(0),
+            linked: Mutex::default(),
+            health: Mutex::default(),
+            world: World::default(),
+        })
     }
 
     fn bind(&self, link: &Link<'_>) -> Result<(), Failure> {
         if let Some(reason) = link.get("REJECT") {
             return Err(Failure::new(reason));
         }
+        self.world.bind(self.host, link)?;
         self.linked.lock().unwrap_or_else(PoisonError::into_inner).insert(link.actor().to_owned());
         Ok(())
     }
 
     fn unbind(&self, actor: &str) {
+        self.world.unbind(actor);
         self.linked.lock().unwrap_or_else(PoisonError::into_inner).remove(actor);
+    }
+
+    fn health(&self) -> Result<(), Failure> {
+        let health = *self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        match health {
+            Health::Fit => Ok(()),
+            Health::Unfit => Err(Failure::new("asked to be unfit")),
+            Health::Stuck => hang(),
+        }
     }
 
     fn handle(&self, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Failure> {
@@ -80,8 +116,43 @@ impl Provider for Probe {
             "Bytes" => reply.write(&vec![b'x'; rmp_serde::from_slice(call.payload())?]),
             "Panic" => panic!("asked to panic"),
             "Abort" => std::process::abort(),
-            other => Err(Failure::unknown_operation(other)),
+            "Segfault" => faults::segfault(),
+            "Exit" => std::process::exit(rmp_serde::from_slice(call.payload())?),
+            "Hang" => hang(),
+            "Health" => {
+                *self.health.lock().unwrap_or_else(PoisonError::into_inner) = rmp_serde::from_slice(call.payload())?;
+                reply.write(b"noted")
+            }
+            "Die" => deaths::die(rmp_serde::from_slice(call.payload())?),
+            "Say" => {
+                deaths::say(&self.host, rmp_serde::from_slice(call.payload())?);
+                reply.write(b"said")
+            }
+            "PanicInThread" => {
+                deaths::panic_in_thread();
+                reply.write(b"panicked")
+            }
+            other => match self.world.run(self.host, other, call.payload()) {
+                Some(outcome) => reply.write(&outcome?),
+                None => Err(Failure::unknown_operation(other)),
+            },
         }
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+#[allow(unsafe_code, reason = "dying is what the test asks for")]
+mod faults {
+    /// Reads where nothing is.
+    pub(super) fn segfault() -> ! {
+        // SAFETY: none; the kernel ends the process.
+        let nothing = unsafe { std::ptr::read_volatile(std::hint::black_box(8 as *const u64)) };
+        panic!("there is something at address 8: {nothing}")
     }
 }
 
