@@ -2,14 +2,18 @@
 //! them. Each provider runs in a process of its own.
 //!
 //! Start with [`HostBuilder`]. Inside, the layers import only downwards: [`words`]; then what is pure, [`policy`],
-//! [`links`], [`manifest`], [`router`] and [`supervision`]; then the world, [`actor`], [`provider`], [`broker`],
-//! [`extras`] and [`control`]; and on top [`host`], which alone knows them all.
+//! [`links`], [`manifest`], [`router`] and [`supervision`]; then reports of [`crash`]es; then the
+//! world, [`actor`], [`provider`], [`broker`], [`extras`], [`control`] and [`audit`]; and on top [`host`], which alone
+//! knows them all.
 #![deny(unsafe_code)]
 
 pub mod actor;
+pub mod audit;
 pub mod broker;
 pub mod control;
+pub mod crash;
 pub mod extras;
+pub mod grants;
 pub mod host;
 pub mod links;
 pub mod manifest;
@@ -19,8 +23,10 @@ pub mod router;
 pub mod supervision;
 pub mod words;
 
-pub use cofferdam_claims::{ActorMetadata, Claims, ProviderArchive, ProviderMetadata, Trust};
-pub use host::{Actor, Diagnosis, Host, HostBuilder, HostError, Measure, NativeCapability, Result, diagnose};
+pub use cofferdam_claims::{ActorMetadata, Claims, Needs, ProviderArchive, ProviderMetadata, Trust};
+pub use host::{
+    Actor, Diagnosis, Host, HostBuilder, HostError, Measure, NativeCapability, Result, diagnose, explain_packaged,
+};
 pub use manifest::HostManifest;
 pub use policy::Authorizer;
 pub use provider::Sandbox;

@@ -12,7 +12,7 @@ use crate::broker::Broker;
 use crate::extras::{self, Extras};
 use crate::links::{Link, Links};
 use crate::policy::Policy;
-use crate::provider::{Provider, Settings};
+use crate::provider::{Authority, Provider, SandboxSpec, Settings};
 use crate::router::{ActorRoute, LinkRoute, Routes, call_alias};
 use crate::words::{Callee, Denial, LinkKey, ProviderKey, WasmCloudEntity};
 
@@ -35,6 +35,12 @@ pub(super) struct RunningProvider {
     pub(super) claims: Arc<Verified<ProviderMetadata>>,
     pub(super) provider: Arc<Provider>,
     pub(super) image: String,
+    /// What it may have of the world.
+    pub(super) authority: Authority,
+    /// How its process is confined.
+    pub(super) sandbox: SandboxSpec,
+    /// Calls at once, each way.
+    pub(super) calls_max: u32,
     /// The actors it was told to bind, with what it was told of them.
     pub(super) told: BTreeMap<String, Settings>,
 }

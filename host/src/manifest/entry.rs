@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::words::{ActorLimits, LinkKey};
+use crate::words::{ActorLimits, Grants, LinkKey, ProviderLimits};
 
-use super::{Source, SourceError};
+use super::{RestartEntry, Source, SourceError};
 
 /// The section `host`: what a flag or the environment may also say, and then wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,12 @@ pub struct CapabilityEntry {
     pub image_ref: String,
     /// The link name it runs under; `None` is the default one.
     pub link_name: Option<String>,
+    /// What it is granted. `None` leaves it to link values and what its archive states; empty grants take that away.
+    pub grants: Option<Grants>,
+    /// Its limits, where they differ from the host's.
+    pub limits: ProviderLimits,
+    /// How it is restarted, where that differs from the host's.
+    pub restart: RestartEntry,
 }
 
 /// One link of an actor to a provider.

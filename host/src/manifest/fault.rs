@@ -2,12 +2,14 @@
 //!
 //! Nothing here ever holds the value of a link, or a seed.
 
+use std::time::Duration;
+
 use cofferdam_claims::is_not_a_file;
 use thiserror::Error;
 
 use super::Format;
 use super::public_key::is_seed;
-use crate::words::NAMESPACE_RULE;
+use crate::words::{AddressError, NAMESPACE_RULE};
 
 /// The most characters of a wrong text that are repeated.
 const SHOWN_MAX: usize = 60;
@@ -65,14 +67,35 @@ pub enum Fault {
     #[error("{found} is not {what}: its checksum is wrong, so at least one of its letters is")]
     KeyChecksum { found: String, what: &'static str },
     /// Not a number within the bounds.
-    #[error("{found} is not a whole number from 1 to {max}")]
-    NotANumber { found: String, max: u32 },
+    #[error("{found} is not a whole number from {min} to {max}")]
+    NotANumber { found: String, min: u32, max: u32 },
     /// Not a size within the bounds.
     #[error("{found} is not a size from {min} to {max} bytes")]
     NotASize { found: String, min: u64, max: u64 },
+    /// Not a time within the bounds.
+    #[error("{found} is not a time from {min:?} to {max:?}")]
+    NotADuration { found: String, min: Duration, max: Duration },
+    /// Neither a number within the bounds nor the word.
+    #[error("{found} is not a whole number from 1 to {max}, and not none")]
+    NotABudget { found: String, max: u32 },
     /// Not fit for subjects and file names.
     #[error("{found} is no namespace; one is {NAMESPACE_RULE}")]
     NotANamespace { found: String },
+    /// Not an address that can be granted.
+    #[error("{found} is not an address: {why}")]
+    NotAnAddress { found: String, why: AddressError },
+    /// Nothing can listen on a name.
+    #[error("{found} can't be listened on: give an IP address, or `*` for any")]
+    NotListenable { found: String },
+    /// Not a name that a provider could ask for.
+    #[error("{found} is not a name: {rule}")]
+    NotAName { found: String, rule: &'static str },
+    /// Not one of a few words.
+    #[error("{found} is not one of {}", .known.join(", "))]
+    NotOneOf { found: String, known: &'static [&'static str] },
+    /// Another number of keys than one.
+    #[error("one of the keys {} is needed, and no more than one", .known.join(", "))]
+    NotOneKey { known: &'static [&'static str] },
     /// The same entry twice.
     #[error("the same {what} as {first}")]
     DuplicateEntry { what: &'static str, first: String },
@@ -98,7 +121,13 @@ impl Fault {
             Self::NotAKey { .. } | Self::KeyChecksum { .. } => "not_a_key",
             Self::NotANumber { .. } => "not_a_number",
             Self::NotASize { .. } => "not_a_size",
+            Self::NotADuration { .. } => "not_a_duration",
+            Self::NotABudget { .. } => "not_a_number",
             Self::NotANamespace { .. } => "not_a_namespace",
+            Self::NotAnAddress { .. } | Self::NotListenable { .. } => "not_an_address",
+            Self::NotAName { .. } => "not_a_name",
+            Self::NotOneOf { .. } => "not_one_of",
+            Self::NotOneKey { .. } => "not_one_key",
             Self::DuplicateEntry { .. } => "duplicate_entry",
         }
     }
@@ -138,7 +167,14 @@ impl Fault {
             }
             Self::NotANumber { .. } => "correct the number",
             Self::NotASize { .. } => "write bytes, or a unit: 64KiB, 64MiB, 1GiB",
+            Self::NotADuration { .. } => "write a number with a unit: 500ms, 60s, 5m, 1h",
+            Self::NotABudget { .. } => "write how many crashes it takes to be held, or none to restart it for ever",
             Self::NotANamespace { .. } => "choose such a name; the default is \"default\"",
+            Self::NotAnAddress { .. } => "write HOST:PORT, as in 127.0.0.1:8080, or *:443 for any host",
+            Self::NotListenable { .. } => "write the address of an interface, as in 127.0.0.1:8080",
+            Self::NotAName { .. } => "choose the name that the provider asks for; its documentation says it",
+            Self::NotOneOf { .. } => "write one of these",
+            Self::NotOneKey { .. } => "keep the one that is meant",
             Self::DuplicateEntry { what: "capability" | "link", .. } => {
                 "remove one of them, or give them different link names"
             }

@@ -39,9 +39,11 @@ mod document;
 mod entry;
 mod error;
 mod fault;
+mod grants;
 mod nearest;
 mod public_key;
 mod quantity;
+mod restart;
 mod sections;
 mod source;
 #[cfg(test)]
@@ -58,6 +60,7 @@ pub use document::Format;
 pub use entry::{ActorEntry, ActorLimitsEntry, CapabilityEntry, HostSection, LinkEntry};
 pub use error::{ManifestError, Position};
 pub use fault::Fault;
+pub use restart::RestartEntry;
 pub use source::{Source, SourceError};
 
 use document::Input;

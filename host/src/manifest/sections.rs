@@ -8,7 +8,8 @@ use super::document::{Input, Node};
 use super::fault::{Fault, shown};
 use super::public_key::{self, KeyKind};
 use super::{
-    ActorEntry, ActorLimitsEntry, CapabilityEntry, HostManifest, HostSection, LinkEntry, ManifestError, quantity,
+    ActorEntry, ActorLimitsEntry, CapabilityEntry, HostManifest, HostSection, LinkEntry, ManifestError, grants,
+    quantity, restart,
 };
 use crate::words::{ProviderKey, is_namespace};
 
@@ -18,7 +19,7 @@ const HOST: Known = Known { keys: &["namespace", "trust", "state_dir"], later: &
 const ACTOR: Known = Known { keys: &["image_ref", "limits"], later: &[], may_grow: false };
 const ACTOR_LIMITS: Known = Known { keys: &["memory", "table_elements", "instances"], later: &[], may_grow: false };
 const CAPABILITY: Known =
-    Known { keys: &["image_ref", "link_name"], later: &["grants", "restart", "limits"], may_grow: false };
+    Known { keys: &["image_ref", "link_name", "grants", "limits", "restart"], later: &[], may_grow: false };
 const LINK: Known =
     Known { keys: &["actor", "provider_id", "contract_id", "link_name", "values"], later: &[], may_grow: false };
 
@@ -37,16 +38,19 @@ pub(super) fn manifest(input: &Input<'_>, document: &Node, base_dir: &Path) -> R
         labels: fields.get("labels").map(|labels| texts(labels, "a text")).transpose()?.unwrap_or_default(),
         host: fields.get("host").map(|section| host(section, base_dir)).transpose()?.unwrap_or_default(),
         actors: entries(fields.get("actors"), "actor", actor, |entry| entry.image_ref.clone())?,
-        capabilities: entries(fields.get("capabilities"), "capability", capability, |entry| {
-            ProviderKey::new(entry.image_ref.as_str(), entry.link_name.as_deref())
-        })?,
+        capabilities: entries(
+            fields.get("capabilities"),
+            "capability",
+            |entry| capability(entry, base_dir),
+            |entry| ProviderKey::new(entry.image_ref.as_str(), entry.link_name.as_deref()),
+        )?,
         links: entries(fields.get("links"), "link", link, LinkEntry::key)?,
         base_dir: base_dir.to_owned(),
     })
 }
 
 /// Reads a list whose entries all differ in `identity`.
-fn entries<T, K: Ord>(
+pub(super) fn entries<T, K: Ord>(
     section: Option<&Cursor<'_>>,
     what: &'static str,
     read: impl Fn(&Cursor<'_>) -> Result<T, ManifestError>,
@@ -113,11 +117,14 @@ fn actor_limits(cursor: &Cursor<'_>) -> Result<ActorLimitsEntry, ManifestError> 
     })
 }
 
-fn capability(cursor: &Cursor<'_>) -> Result<CapabilityEntry, ManifestError> {
-    let fields = cursor.fields(&CAPABILITY, "a mapping of image_ref and link_name")?;
+fn capability(cursor: &Cursor<'_>, base_dir: &Path) -> Result<CapabilityEntry, ManifestError> {
+    let fields = cursor.fields(&CAPABILITY, "a mapping of image_ref, link_name, grants, limits and restart")?;
     Ok(CapabilityEntry {
         image_ref: fields.need("image_ref")?.filled(IMAGE_REF)?.to_owned(),
         link_name: fields.get("link_name").map(link_name).transpose()?.flatten(),
+        grants: fields.get("grants").map(|section| grants::grants(section, base_dir)).transpose()?,
+        limits: fields.get("limits").map(grants::limits).transpose()?.unwrap_or_default(),
+        restart: fields.get("restart").map(restart::restart).transpose()?.unwrap_or_default(),
     })
 }
 

@@ -16,6 +16,9 @@ use super::Settings;
 /// Values of up to so many bytes stay: they hide nothing, and are found in any text.
 const SHOWN_BYTES_MAX: usize = 3;
 
+/// Lines of the environment and of secrets, together.
+const ALWAYS_MAX: usize = 1 << 14;
+
 /// What stands for a value.
 const MARK: &str = "…";
 
@@ -34,6 +37,8 @@ pub(super) struct Hidden {
 #[derive(Default)]
 struct Values {
     all: BTreeSet<String>,
+    /// Those that stay whatever the links are: of the environment, and of secrets.
+    always: BTreeSet<String>,
     /// Made when it is needed: links come in bursts.
     finder: Option<Finder>,
 }
@@ -56,6 +61,17 @@ impl Hidden {
         }
     }
 
+    /// Hides a text that is no value of a link, for as long as the provider is there.
+    pub(super) fn hide_text(&self, text: &str) {
+        let mut values = self.values.lock();
+        for piece in pieces_of(text) {
+            if values.always.len() < ALWAYS_MAX && values.always.insert(piece.to_owned()) {
+                values.all.insert(piece.to_owned());
+                values.finder = None;
+            }
+        }
+    }
+
     /// How many are hidden.
     pub(super) fn count(&self) -> usize {
         self.values.lock().all.len()
@@ -63,8 +79,9 @@ impl Hidden {
 
     /// Hides the values of these links and no others.
     pub(super) fn only<'a>(&self, links: impl Iterator<Item = &'a Settings>) {
-        let all = links.flat_map(pieces).collect();
-        *self.values.lock() = Values { all, finder: None };
+        let mut values = self.values.lock();
+        values.all = values.always.iter().cloned().chain(links.flat_map(pieces)).collect();
+        values.finder = None;
     }
 
     /// The text without them. Of two that overlap the longer goes.
@@ -115,8 +132,12 @@ impl Finder {
 
 fn pieces(settings: &Settings) -> impl Iterator<Item = String> {
     let secret = settings.iter().filter(|(name, _)| !name.starts_with(PUBLIC_PREFIX));
-    let lines = secret.flat_map(|(_, value)| std::iter::once(value.as_str()).chain(value.lines()));
-    lines.filter(|line| line.len() > SHOWN_BYTES_MAX).map(str::to_owned)
+    secret.flat_map(|(_, value)| pieces_of(value)).map(str::to_owned)
+}
+
+/// A value as a whole, and each of its lines.
+fn pieces_of(value: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(value).chain(value.lines()).filter(|line| line.len() > SHOWN_BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -20,6 +20,17 @@ actors:
 capabilities:
   - image_ref: ./httpserver.par.gz
   - {image_ref: ./httpserver.par.gz, link_name: admin}
+  - image_ref: ./granted.par.gz
+    grants:
+      listen: [\"127.0.0.1:8080\", \"*:9000\"]
+      connect: [\"Redis.Example:6379\", \"*.example.com:443\", \"10.0.0.1:*\"]
+      dir: [{name: data, path: data, access: write}, {name: etc, path: /etc/app}]
+      file: [{name: conf, path: ../conf.toml, access: read}]
+      env: [TZ, {name: MODE, value: ${PORT}}]
+      secret: [{name: key, from: {file: key.pem}}, {name: token, from: {env: TOKEN}}]
+      network: {bind: [80], connect: [443, 5432]}
+    limits: {memory: 512MiB, threads: 64, files: 256, file_size: 1 GiB, cpu: 3600, calls: 16}
+  - {image_ref: ./nothing.par.gz, grants: {}}
   - {image_ref: ./logging.par.gz, link_name: }
 links:
   - actor: ${ACTOR}
@@ -39,6 +50,16 @@ const EVERY_KEY_IN_JSON: &str = r#"{
   "actors": ["./echo.wasm", "${REGISTRY:registry.example}/kvcounter:0.1.0",
              {"image_ref": "./big.wasm", "limits": {"memory": "128 MiB", "table_elements": 1000, "instances": 4}}],
   "capabilities": [{"image_ref": "./httpserver.par.gz"}, {"image_ref": "./httpserver.par.gz", "link_name": "admin"},
+                   {"image_ref": "./granted.par.gz",
+                    "grants": {"listen": ["127.0.0.1:8080", "*:9000"],
+                               "connect": ["Redis.Example:6379", "*.example.com:443", "10.0.0.1:*"],
+                               "dir": [{"name": "data", "path": "data", "access": "write"}, {"name": "etc", "path": "/etc/app"}],
+                               "file": [{"name": "conf", "path": "../conf.toml", "access": "read"}],
+                               "env": ["TZ", {"name": "MODE", "value": "${PORT}"}],
+                               "secret": [{"name": "key", "from": {"file": "key.pem"}}, {"name": "token", "from": {"env": "TOKEN"}}],
+                               "network": {"bind": [80], "connect": [443, 5432]}},
+                    "limits": {"memory": "512MiB", "threads": 64, "files": 256, "file_size": "1 GiB", "cpu": 3600, "calls": 16}},
+                   {"image_ref": "./nothing.par.gz", "grants": {}},
                    {"image_ref": "./logging.par.gz", "link_name": null}],
   "links": [
     {"actor": "${ACTOR}", "provider_id": "PROVIDER!", "contract_id": "wasmcloud:httpserver",
