@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use cofferdam_claims::{ActorClaims, KeyKind, KeyPair, ProviderArchive, native_target, sign_actor};
+use cofferdam_claims::{ActorClaims, KeyKind, KeyPair, Needs, ProviderArchive, native_target, sign_actor};
 use cofferdam_host::{Actor, NativeCapability};
 
 /// Set for a test that runs as somebody who can't read the repository: the folder of the built guests.
@@ -87,14 +87,32 @@ pub fn actor(guest_name: &str, caps: &[&str]) -> Actor {
 pub fn archive(library: &str, contract_id: &str) -> ProviderArchive {
     let path = programs().join(format!("libcofferdam_{library}.so"));
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()));
-    archive_of(library, contract_id, &bytes)
+    let mut archive = unsigned(library, contract_id, &bytes);
+    archive.set_needs(needs(library));
+    signed(archive)
 }
 
-/// A packed and signed provider, of any bytes.
+/// What the provider of a library states, as it is shipped. Of others, nothing is stated.
+pub fn needs(library: &str) -> Option<Needs> {
+    let json = match library {
+        "httpserver" => include_str!("../../providers/httpserver/needs.json"),
+        "keyvalue" => include_str!("../../providers/keyvalue/needs.json"),
+        "logging" => include_str!("../../providers/logging/needs.json"),
+        _ => return None,
+    };
+    Some(serde_json::from_str(json).expect("needs that are shipped can be read"))
+}
+
+/// A packed and signed provider, of any bytes, that states nothing.
 pub fn archive_of(name: &str, contract_id: &str, library: &[u8]) -> ProviderArchive {
+    signed(unsigned(name, contract_id, library))
+}
+
+/// A provider of any bytes, packed and not signed.
+pub fn unsigned(name: &str, contract_id: &str, library: &[u8]) -> ProviderArchive {
     let mut archive = ProviderArchive::new(contract_id, name, "cofferdam", Some(1), Some("0.1.0".to_owned()));
     archive.add_library(native_target(), library).expect("a library can be added");
-    signed(archive)
+    archive
 }
 
 /// Signs it for a fresh provider.
