@@ -7,9 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cofferdam_claims::{AddressHalves, NeededAddress, Needs};
 use cofferdam_host::NativeCapability;
 use cofferdam_host::supervision::{RestartBudget, RestartPolicy};
+use cofferdam_host::words::{Access, AddressPattern, Grants, NetworkGrant, PathGrant};
 use cofferdam_rogue::{Attempt, Outside};
 use cofferdam_tests::elsewhere::{self, Who};
 use cofferdam_tests::golden::show;
@@ -41,7 +41,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn start() -> Self {
+    async fn start(network: Option<NetworkGrant>) -> Self {
         let restart = RestartPolicy {
             first_delay: Duration::from_millis(1),
             delay_max: Duration::from_millis(1),
@@ -51,11 +51,11 @@ impl Scene {
         };
         let rig = Rig::start_with(|builder| builder.with_restart_policy(restart)).await;
         let actor = rig.actor("caller", &[ROGUE, PROBE]).await;
-        let provider = rogue();
+        let (granted, port) = (for_everybody(rig.folder.path()), http::free_port());
+        let provider = artifacts::provider("rogue", ROGUE).with_grants(grants(&granted, port, network));
         let rogue = rig.start_provider(provider.clone()).await;
         let probe = rig.provider("probe", PROBE).await;
-        let port = http::free_port();
-        rig.link(&actor, ROGUE, &rogue, &[("PORT", &port.to_string())]).await.expect("the rogue accepts");
+        rig.link(&actor, ROGUE, &rogue, &[]).await.expect("the rogue accepts");
         rig.link(&actor, PROBE, &probe, &[]).await.expect("the probe accepts");
         let own = directory(&rig, &rogue);
         let (lures, forbidden) = (Lures::new(&own), own.join("forbidden"));
@@ -64,6 +64,8 @@ impl Scene {
         let mode = if geteuid().is_root() { 0o600 } else { 0 };
         fs::set_permissions(&forbidden, Permissions::from_mode(mode)).expect("it is ours");
         let outside = Outside {
+            readable_dir: "readable".to_owned(),
+            readable_file: "file".to_owned(),
             listen_address: format!("127.0.0.1:{port}"),
             tcp_port: lures.tcp.local_addr().expect("it is bound").port(),
             udp_port: lures.udp.local_addr().expect("it is bound").port(),
@@ -102,16 +104,34 @@ impl Scene {
         assert_eq!(show(&rest), "ok: here", "after {attempt:?}");
         let echo = self.rig.forward(&self.actor, PROBE, "Echo", &json!("hi")).await;
         assert_eq!(show(&echo), "ok: \\xa2hi", "after {attempt:?}");
+        let granted = self.rig.folder.path().join("granted");
+        assert_eq!(fs::read(granted.join("file")).expect("it is there"), b"as it was", "after {attempt:?}");
+        assert_eq!(fs::read_dir(&granted).expect("it is there").count(), 1, "after {attempt:?}");
         assert_eq!(self.lures.reached(), Vec::<&str>::new(), "after {attempt:?}");
     }
 }
 
-/// States that it listens where its link says.
-fn rogue() -> NativeCapability {
-    let mut archive = artifacts::archive("rogue", ROGUE);
-    let address = AddressHalves { address: "127.0.0.1".to_owned(), port: "$PORT".to_owned() };
-    archive.set_needs(Some(Needs { listen: vec![NeededAddress::Halves(address)], ..Needs::default() }));
-    NativeCapability::from_archive(&artifacts::signed(archive), None).expect("what was just signed verifies")
+/// What the rogue is granted: somewhere to listen, a file and a directory to be read, and perhaps a network.
+fn grants(granted: &Path, port: u16, network: Option<NetworkGrant>) -> Grants {
+    let readable = |name: &str, path: PathBuf| PathGrant { name: name.to_owned(), path, access: Access::Read };
+    let address: AddressPattern = format!("127.0.0.1:{port}").parse().expect("a good address");
+    Grants {
+        listen: vec![address],
+        dir: vec![readable("readable", granted.to_owned())],
+        file: vec![readable("file", granted.join("file"))],
+        network,
+        ..Grants::default()
+    }
+}
+
+/// A directory and a file in it that anybody may write to: what keeps the rogue from it is the sandbox.
+fn for_everybody(folder: &Path) -> PathBuf {
+    let granted = folder.join("granted");
+    fs::create_dir(&granted).expect("it can be made");
+    fs::write(granted.join("file"), "as it was").expect("it can be written");
+    fs::set_permissions(&granted, Permissions::from_mode(0o777)).expect("it is ours");
+    fs::set_permissions(granted.join("file"), Permissions::from_mode(0o666)).expect("it is ours");
+    granted
 }
 
 /// Where the host keeps what is a provider's own.
@@ -119,11 +139,12 @@ fn directory(rig: &Rig, provider: &str) -> PathBuf {
     rig.folder.path().join("state/providers").join(provider).join("default")
 }
 
-async fn walk(report: &Path) {
-    let mut scene = Scene::start().await;
+/// Makes these attempts, and leaves a table of what became of them.
+async fn walk(report: &Path, attempts: &[Attempt], network: Option<NetworkGrant>) {
+    let mut scene = Scene::start(network).await;
     let before = Held::now();
     let mut table = String::new();
-    for attempt in Attempt::ALL {
+    for attempt in attempts {
         let became = scene.make(*attempt).await;
         assert!(!became.starts_with("OUT"), "{attempt:?} got out: {became}");
         let _ = writeln!(table, "{:22} {became}", attempt.name());
@@ -131,7 +152,9 @@ async fn walk(report: &Path) {
     until("nothing is left behind", async || Held::now().is_within(before)).await;
     let ps = scene.rig.ps().await;
     assert!(ps.providers.iter().all(|row| row.state == "ready"), "{ps:?}");
-    leads_nowhere(&scene).await;
+    if attempts.contains(&Attempt::SymbolicLink) {
+        leads_nowhere(&scene).await;
+    }
     scene.rig.host.stop().await;
     fs::write(report, table).expect("the report can be left");
 }
@@ -158,12 +181,51 @@ async fn leads_nowhere(scene: &Scene) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_out_is_refused() {
     if let Some(report) = elsewhere::report() {
-        return walk(&report).await;
+        return walk(&report, Attempt::ALL, None).await;
     }
+    as_everybody("every_way_out_is_refused", "escape");
+}
+
+/// With the host's network and one port of it to connect to, which nobody listens on: it reaches no other by TCP, and
+/// nothing of what it could not reach before but UDP and sockets with a path.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_grant_is_no_way_out() {
+    const REFUSED: [Attempt; 9] = [
+        Attempt::FastOpen,
+        Attempt::ConnectListener,
+        Attempt::ConnectTcp,
+        Attempt::OtherProtocols,
+        Attempt::ConnectAbstract,
+        Attempt::ReadPasswd,
+        Attempt::SignalHost,
+        Attempt::Execute,
+        Attempt::WritableCode,
+    ];
+    if let Some(report) = elsewhere::report() {
+        let network = NetworkGrant { bind: Vec::new(), connect: vec![1] };
+        return walk(&report, &REFUSED, Some(network)).await;
+    }
+    as_everybody("a_network_grant_is_no_way_out", "network");
+}
+
+fn as_everybody(test: &str, golden: &str) {
     let programs = ["cofferdam-shim", "libcofferdam_rogue.so", "libcofferdam_probe.so"];
-    for (name, who) in elsewhere::everybody() {
-        let table = elsewhere::run("escape::every_way_out_is_refused", *who, &programs, &["caller"], &[SECRET]);
-        insta::assert_snapshot!(format!("escape_{name}"), table);
+    let run = |who| elsewhere::run(&format!("escape::{test}"), who, &programs, &["caller"], &[SECRET]);
+    let tables: Vec<_> = std::thread::scope(|scope| {
+        let run = |(name, who): &(&'static str, Who)| {
+            (
+                *name,
+                scope.spawn({
+                    let who = *who;
+                    move || run(who)
+                }),
+            )
+        };
+        let running: Vec<_> = elsewhere::everybody().iter().map(run).collect();
+        running.into_iter().map(|(name, table)| (name, table.join().expect("its own words are above"))).collect()
+    });
+    for (name, table) in tables {
+        insta::assert_snapshot!(format!("{golden}_{name}"), table);
     }
     if !elsewhere::everybody().iter().any(|(_, who)| *who == Who::Nobody) {
         eprintln!("only as an unprivileged user: run by root, this tries both");

@@ -23,6 +23,10 @@ use serde::{Deserialize, Serialize};
 /// What there is outside, to be reached.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outside {
+    /// The name of a directory that was granted for reading, though anybody may write to it.
+    pub readable_dir: String,
+    /// The name of a file that was granted for reading, though anybody may write to it.
+    pub readable_file: String,
     /// An address that was granted to be listened on.
     pub listen_address: String,
     /// The port of 127.0.0.1 on which something accepts TCP.

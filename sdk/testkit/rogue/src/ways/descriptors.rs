@@ -14,10 +14,13 @@ use crate::raw::{Tried, at, call, fd, int, of, open, open_at, opens, owned};
 
 /// Above the directory that was granted lies whatever the host has there, if the descriptor is the host's.
 pub(crate) fn directory_parent(scene: &Scene<'_>) -> Outcome {
-    let state = match scene.host.open_dir("state", Access::WRITE) {
-        Ok(state) => state,
-        Err(why) => return Outcome::Out(format!("no directory to begin with: {why:?}")),
+    let own = scene.host.open_dir("state", Access::WRITE);
+    let other = scene.host.open_dir(&scene.outside.readable_dir, Access::READ);
+    let (state, readable) = match (own, other) {
+        (Ok(state), Ok(readable)) => (state, readable),
+        (Err(why), _) | (_, Err(why)) => return Outcome::Out(format!("no directory to begin with: {why:?}")),
     };
+    let write = |name: &std::ffi::CStr, flags| open_at(fd(&readable), name, flags, 0o600).map(|opened| fd(&opened));
     let below = |path: &std::ffi::CStr| open_at(fd(&state), path, O_RDONLY, 0).map(|opened| fd(&opened));
     let looks = |path: &std::ffi::CStr| {
         let mut facts = [0_u64; 32];
@@ -29,14 +32,25 @@ pub(crate) fn directory_parent(scene: &Scene<'_>) -> Outcome {
         ("../../../../../../etc/passwd", below(c"../../../../../../etc/passwd")),
         ("looking at ../../etc/passwd", looks(c"../../etc/passwd")),
         ("looking at ../../../host.nk", looks(c"../../../host.nk")),
+        ("writing to what was granted for reading", write(c"file", O_WRONLY)),
+        ("making something in it", write(c"made", libc::O_CREAT | O_WRONLY)),
     ])
 }
 
 /// A descriptor for reading leads, by way of `/proc`, to the file itself.
-pub(crate) fn reopen_for_writing(_scene: &Scene<'_>) -> Outcome {
+pub(crate) fn reopen_for_writing(scene: &Scene<'_>) -> Outcome {
+    let file = match scene.host.open_file(&scene.outside.readable_file, Access::READ) {
+        Ok(file) => file,
+        Err(why) => return Outcome::Out(format!("no file to begin with: {why:?}")),
+    };
     let library = libc_path().and_then(|library| open(&library, O_RDONLY));
-    let again = |opened: &OwnedFd| opens(&path(format!("/proc/self/fd/{}", fd(opened))), O_WRONLY);
-    let mut ways = vec![("a library of the system", library.and_then(|opened| again(&opened)))];
+    let again = |opened: usize, flags| opens(&path(format!("/proc/self/fd/{opened}")), flags);
+    let mut ways = vec![
+        ("a granted file", again(fd(&file), O_WRONLY)),
+        ("a granted file, to cut it", again(fd(&file), O_RDWR | libc::O_TRUNC)),
+        ("a granted file, written as it is", call(libc::SYS_pwrite64, [fd(&file), at(c"x"), 1, 0])),
+        ("a library of the system", library.and_then(|opened| again(fd(&opened), O_WRONLY))),
+    ];
     ways.extend(sealed().into_iter().map(|number| ("the library of this provider", overwrite(number))));
     each(ways)
 }

@@ -138,7 +138,7 @@ pub(crate) fn other_protocols(scene: &Scene<'_>) -> Outcome {
         ("SCTP", reach(AF_INET, SOCK_SEQPACKET, libc::IPPROTO_SCTP, &to)),
         ("raw", socket(AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)),
         ("packet", socket(libc::AF_PACKET, libc::SOCK_RAW, 0)),
-        ("netlink", socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)),
+        ("netlink of the firewall", socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_NETFILTER)),
         ("virtual machine", socket(libc::AF_VSOCK, SOCK_STREAM, 0)),
         ("kernel crypto", socket(libc::AF_ALG, SOCK_SEQPACKET, 0)),
         ("Bluetooth", socket(libc::AF_BLUETOOTH, SOCK_STREAM, 0)),
@@ -166,12 +166,18 @@ fn from_pair(kind: i32, address: &Address, flags: i32) -> Tried {
     let mut errno = Errno::ENOSYS;
     for (_, sent) in sends(fd(&one), address, flags) {
         match sent {
+            // A pair of packets takes no notice of an address: it has gone to the other end.
+            Ok(_) if received(fd(&other)) => errno = Errno::EISCONN,
             Ok(answer) => return Ok(answer),
             Err(why) => errno = if errno == Errno::ENOSYS { why } else { errno },
         }
     }
-    drop(other);
     Err(errno)
+}
+
+fn received(socket: usize) -> bool {
+    let mut byte = [0_u8; 1];
+    call(libc::SYS_recvfrom, [socket, byte.as_mut_ptr() as usize, 1, int(libc::MSG_DONTWAIT), 0, 0]).is_ok()
 }
 
 pub(crate) fn connect_abstract(scene: &Scene<'_>) -> Outcome {
