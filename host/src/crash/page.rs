@@ -49,8 +49,11 @@ fn head(page: &mut String, report: &CrashReport) {
     line!(page, "- process: {process}, generation {generation}{lived}");
     line!(page, "- ended: {ended}");
     line!(page, "- next: {}", inline(&report.decision));
-    let sandbox =
-        if unconfined.is_empty() { "complete".to_owned() } else { format!("not in force: {}", unconfined.join(", ")) };
+    let sandbox = match pid {
+        None => "not known".to_owned(),
+        Some(_) if unconfined.is_empty() => "complete".to_owned(),
+        Some(_) => format!("not in force: {}", unconfined.join(", ")),
+    };
     line!(page, "- sandbox: {sandbox}");
 }
 

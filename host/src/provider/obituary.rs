@@ -30,7 +30,7 @@ use crate::words::{Deadline, WasmCloudEntity};
 /// How long the rest of what a process wrote may take to be read: it lies in the pipes already.
 const OUTPUT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Backtraces that are made in one period. A provider that crashes in a loop is to cost no more.
-const EXPLANATIONS_MAX: usize = 10;
+const EXPLANATIONS_MAX: usize = 4;
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// Takes reports of deaths, for all providers of a host.
