@@ -3,16 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use cofferdam_claims::{ArchiveLimits, KeyKind, Packing, ProviderArchive, WriteOptions, load_seed};
+use cofferdam_claims::{ArchiveLimits, KeyKind, Needs, Packing, ProviderArchive, WriteOptions, load_seed};
+use cofferdam_host::grants::Allowance;
 use cofferdam_library::{LibraryFault, Target};
 use serde_json::json;
 
+use super::explain::bad_needs;
 use super::inspect::{provider, report, verified};
 use super::signing::{TrustArgs, ValidityArgs};
 use crate::failure::{Exit, Failure};
 use crate::inputs;
 use crate::output::Output;
 use crate::table::Sheet;
+
+/// Needs have to fit a token, with the rest of the claims.
+const NEEDS_BYTES_MAX: u64 = 16 * 1024;
 
 /// Make provider archives and look at them
 #[derive(Debug, clap::Args)]
@@ -56,6 +61,10 @@ struct CreateArgs {
     /// A library, for this machine or for a target such as aarch64-linux; repeat it for more
     #[arg(long = "lib", value_name = "[TARGET=]PATH", required = true, value_parser = inputs::library)]
     libraries: Vec<(String, PathBuf)>,
+    /// What the provider needs of the world, as JSON or a file of it; see docs/providers.md. Without it the archive states
+    /// nothing, and the provider gets what its grants say
+    #[arg(long, value_name = "JSON|FILE")]
+    needs: Option<String>,
     #[command(flatten)]
     validity: ValidityArgs,
     /// Where the archive goes; compressed when it ends in .gz
@@ -77,7 +86,7 @@ const CREATE_HELP: &str = "\
 Example:
   cofferdam par create --issuer issuer.nk --subject keyvalue.nk --capid wasmcloud:keyvalue \\
       --name 'Key-value store' --vendor Example --rev 1 --ver 1.0.0 \\
-      --lib target/debug/libkeyvalue.so --out keyvalue.par.gz";
+      --lib target/debug/libkeyvalue.so --needs '{}' --out keyvalue.par.gz";
 
 const ARCHIVE_HELP: &str = "\
 `inspect` shows every check and succeeds; `verify` fails (exit code 3) when one of them does.
@@ -127,6 +136,22 @@ fn library(target: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
+/// What is stated, checked as a host would.
+fn needs(text: &str) -> Result<Needs, Failure> {
+    let inline = text.trim_start().starts_with('{');
+    let (what, json) = if inline {
+        ("--needs".to_owned(), text.as_bytes().to_vec())
+    } else {
+        (text.to_owned(), inputs::read_file(Path::new(text), NEEDS_BYTES_MAX)?)
+    };
+    let needs: Needs = serde_json::from_slice(&json).map_err(|error| {
+        let next = "write a JSON object of listen, connect, dir, file, env, secret and network; see docs/providers.md";
+        Failure::new(Exit::Usage, "bad_needs", format!("{what}: {error}"), next)
+    })?;
+    Allowance::new(Some(&needs), None).map_err(|error| bad_needs(&what, &error))?;
+    Ok(needs)
+}
+
 fn create(args: &CreateArgs, output: &Output) -> Result<(), Failure> {
     let issuer = load_seed(KeyKind::Account, &args.issuer)?;
     let subject = load_seed(KeyKind::Provider, &args.subject)?;
@@ -137,6 +162,9 @@ fn create(args: &CreateArgs, output: &Output) -> Result<(), Failure> {
             return Err(Failure::new(Exit::Usage, "usage", message, "name the other one's target: --lib TARGET=PATH"));
         }
         archive.add_library(target, &library(target, path)?)?;
+    }
+    if let Some(text) = &args.needs {
+        archive.set_needs(Some(needs(text)?));
     }
     let gzip = args.out.extension().is_some_and(|extension| extension == "gz");
     let packing = if gzip { Packing::Gzip } else { Packing::Plain };

@@ -190,6 +190,36 @@ fn archives_are_made_inspected_and_verified() {
 }
 
 #[test]
+fn needs_are_signed_and_explained() {
+    let mut session = Session::new();
+    session.file("a.so", &Sample::of(X86_64).bytes());
+    session.file("b.so", &Sample::of(AARCH64).bytes());
+    session.file("needs.json", br#"{"listen": {"address": "${BIND:127.0.0.1}", "port": "${PORT:8080}"}, "env": "TZ"}"#);
+    session.run(&with(CREATE, &["--needs", "needs.json", "--out", "needs.par"]));
+    session.run(&with(CREATE, &["--needs", "{}", "--out", "nothing.par"]));
+    session.run(&with(CREATE, &["--out", "unstated.par"]));
+    session.run(&["par", "inspect", "needs.par"]);
+    for file in ["needs.par", "nothing.par", "unstated.par"] {
+        session.run(&["explain", file]);
+    }
+    session.run(&["explain", "./needs.par", "-o", "json"]);
+    session.run(&["explain", "missing.par"]);
+    for needs in [
+        "missing.json",
+        "{",
+        r#"{"listens": []}"#,
+        r#"{"listen": 8080}"#,
+        r#"{"listen": {"address": "0.0.0.0", "port": "$PORT"}}"#,
+        r#"{"connect": "nonsense"}"#,
+    ] {
+        let output = session.run(&with(CREATE, &["--needs", needs, "--out", "bad.par"]));
+        assert_eq!(output.status.code(), Some(2), "{needs}");
+        assert!(!session.path("bad.par").exists(), "{needs}");
+    }
+    insta::assert_snapshot!(session.transcript());
+}
+
+#[test]
 fn anything_can_be_inspected() {
     let mut session = Session::new();
     let logger = concat!(env!("CARGO_MANIFEST_DIR"), "/../claims/fixtures/logger.wasm");

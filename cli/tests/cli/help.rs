@@ -4,11 +4,12 @@ use crate::session::Session;
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 24] = [
         &[],
         &["run"],
         &["call"],
         &["ps"],
+        &["explain"],
         &["provider"],
         &["provider", "restart"],
         &["provider", "stop"],

@@ -51,7 +51,8 @@ pub(super) fn all(root: &Path, built: &Built, folder: &Path) -> Result<Signed, F
         let (seed, out) = (keys.seed("provider", name)?, shown(&folder.join(format!("{name}.par.gz"))));
         let mut args = vec!["par", "create", "--issuer", &issuer, "--subject", &seed, "--capid", contract];
         args.extend(["--name", name, "--vendor", "cofferdam", "--rev", "1", "--ver", env!("CARGO_PKG_VERSION")]);
-        args.extend(["--lib", &library, "--out", &out]);
+        let needs = shown(&root.join("providers").join(name).join("needs.json"));
+        args.extend(["--needs", &needs, "--lib", &library, "--out", &out]);
         signed.enter(name, &keys.make(&args)?)?;
     }
     Ok(signed)

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use cofferdam_claims::{
-    ActorMetadata, Check, Claims, ClaimsError, Inspection, ProviderArchive, ProviderMetadata, Trust,
+    ActorMetadata, Check, Claims, ClaimsError, Inspection, Needs, ProviderArchive, ProviderMetadata, Trust,
 };
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,7 @@ pub(crate) fn provider(file: &str, archive: &ProviderArchive, inspection: &Inspe
     sheet.row("file", file).row("type", "provider archive").maybe("name", metadata.name.as_ref());
     sheet.row("provider", &claims.subject).row("issuer", &claims.issuer).row("contract", &metadata.capid);
     sheet.row("vendor", &metadata.vendor).maybe("revision", metadata.rev).maybe("version", metadata.ver.as_ref());
-    sheet.row("targets", listed(&targets));
+    sheet.row("targets", listed(&targets)).row("needs", needs(metadata.needs.as_ref()));
     times(claims, &mut sheet);
     let (checks, valid) = checks(&inspection.checks, &mut sheet);
     let hashes: Map<String, Value> = metadata.target_hashes.into_iter().map(|(t, hash)| (t, json!(hash))).collect();
@@ -59,7 +59,7 @@ pub(crate) fn provider(file: &str, archive: &ProviderArchive, inspection: &Inspe
         "file": file, "type": "provider_archive", "signed": true, "valid": valid,
         "subject": claims.subject, "issuer": claims.issuer, "name": metadata.name, "contract": metadata.capid,
         "vendor": metadata.vendor, "revision": metadata.rev, "version": metadata.ver, "targets": targets,
-        "target_hashes": hashes, "issued_at": claims.issued_at, "not_before": claims.not_before,
+        "target_hashes": hashes, "needs": metadata.needs, "issued_at": claims.issued_at, "not_before": claims.not_before,
         "expires": claims.expires, "checks": checks,
     });
     Found { json, sheet }
@@ -116,6 +116,11 @@ fn checks(checks: &[(Check, Result<(), ClaimsError>)], sheet: &mut Sheet) -> (Ve
         json!({"check": check.as_str(), "ok": error.is_none(), "error": error})
     };
     (checks.iter().map(line).collect(), valid)
+}
+
+/// As they were signed; `cofferdam explain` says what follows from them.
+fn needs(needs: Option<&Needs>) -> String {
+    needs.map_or_else(|| "not stated".to_owned(), |needs| json!(needs).to_string())
 }
 
 fn listed(items: &[String]) -> String {
