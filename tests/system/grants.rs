@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use cofferdam_claims::Needs;
+use cofferdam_host::audit::FOLDER;
 use cofferdam_host::control::{Client, ExplainReport, ExplainRequest};
 use cofferdam_host::words::{Access, EnvGrant, Grants, PathGrant, ProviderLimits, SecretGrant, SecretSource};
 use cofferdam_host::{HostError, NativeCapability};
@@ -87,6 +88,12 @@ fn is_open(address: &str) -> bool {
     TcpStream::connect(address.parse::<SocketAddr>().expect("an address")).is_ok()
 }
 
+/// All that the audit log holds.
+fn audit_log(rig: &Rig) -> String {
+    let files = fs::read_dir(rig.folder.path().join("state").join(FOLDER)).expect("it is there").flatten();
+    files.map(|file| String::from_utf8_lossy(&fs::read(file.path()).expect("it is ours")).into_owned()).collect()
+}
+
 /// A folder that any user can change, and the path of one more in it.
 fn shared(folder: &Path, name: &str) -> std::path::PathBuf {
     let path = folder.join(name);
@@ -133,6 +140,16 @@ async fn what_is_granted_is_had_and_no_more() {
     assert_eq!(running.listening, [granted.as_str()]);
     scene.rig.host.stop().await;
     assert!(!is_open(&granted), "the end of the process takes it back");
+    let log = audit_log(&scene.rig);
+    for (kind, want, subject) in [
+        ("granted", "listen", granted.clone()),
+        ("granted", "connect", format!("localhost:{}", there.port())),
+        ("grant_refused", "listen", other),
+        ("grant_refused", "connect", there.to_string()),
+    ] {
+        let told = |line: &&str| line.contains(kind) && line.contains(want) && line.contains(&subject);
+        assert!(log.lines().any(|line| told(&line)), "{kind} {want} {subject} is not in\n{log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

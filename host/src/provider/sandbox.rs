@@ -97,7 +97,12 @@ impl SandboxSpec {
 
     /// Whether a provider may run without these.
     pub(super) fn accepts(&self, missing: Confinement) -> bool {
-        self.sandbox != Sandbox::Required || missing.without(optional()) == Confinement::NONE
+        let mut optional = optional();
+        if matches!(self.network, Network::Host { .. }) {
+            // Nothing else bounds the ports.
+            optional = optional.without(Confinement::LANDLOCK_NETWORK);
+        }
+        self.sandbox != Sandbox::Required || missing.without(optional) == Confinement::NONE
     }
 
     /// Whether a provider is started without this measure.

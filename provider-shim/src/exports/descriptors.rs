@@ -36,7 +36,9 @@ pub(super) enum File {}
 impl Named for Directory {
     fn open(exports: &Exports, name: &str, writable: bool) -> Granted {
         let Some(dir) = exports.dirs.iter().find(|dir| dir.name == name) else {
-            return Err((Refusal::Denied, format!("no directory named {name:?} is granted")));
+            let lines = format!("grants: {{dir: [{{name: {name}, path: /PATH, access: read}}]}}");
+            let next = format!("add in the manifest, to the provider's entry in capabilities: {lines}");
+            return Err((Refusal::Denied, format!("no directory named {name:?} is granted; {next}")));
         };
         if writable && !dir.writable {
             return Err((Refusal::Denied, format!("directory {name:?} is granted for reading only")));
