@@ -9,8 +9,8 @@ mod target;
 
 use cofferdam_abi::{ABI_VERSION, ENTRY_SYMBOL, ProviderV1};
 use object::elf;
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{Endianness, LittleEndian, Object, ObjectSymbol};
+use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader, Sym};
+use object::{Endianness, LittleEndian};
 
 pub use target::Target;
 
@@ -44,11 +44,8 @@ pub fn check(library: &[u8], target: Target) -> Result<(), LibraryFault> {
     check_header(library, target)?;
     let not_elf = |error: object::Error| not_a_library(format!("its ELF tables can't be read: {error}"));
     let file = ElfFile64::<LittleEndian>::parse(library).map_err(not_elf)?;
-    let symbol = file
-        .dynamic_symbols()
-        .find(|symbol| symbol.name_bytes() == Ok(ENTRY_SYMBOL.as_bytes()) && symbol.is_definition())
-        .ok_or(LibraryFault::NoEntry)?;
-    let (version, size_bytes) = version_and_size(&file, library, symbol.address())?;
+    let address = entry_address(&file, library).ok_or(LibraryFault::NoEntry)?;
+    let (version, size_bytes) = version_and_size(&file, library, address)?;
     if version != ABI_VERSION || size_bytes as usize != size_of::<ProviderV1>() {
         return Err(LibraryFault::OtherAbi { version, size_bytes });
     }
@@ -74,6 +71,20 @@ fn check_header(library: &[u8], target: Target) -> Result<(), LibraryFault> {
         }));
     }
     Ok(())
+}
+
+/// Where the entry is. Of a symbol's name no more is read than the entry's has: names may share their bytes, and a file of
+/// a few megabytes whose names are all long would take minutes.
+fn entry_address(file: &ElfFile64<'_, LittleEndian>, library: &[u8]) -> Option<u64> {
+    let symbols = file.elf_dynamic_symbol_table();
+    let names = file.elf_section_table().section(symbols.string_section()).ok()?;
+    let names = names.data(LittleEndian, library).ok()?;
+    let is_entry = |symbol: &&elf::Sym64<LittleEndian>| {
+        let name = names.get(symbol.st_name(LittleEndian) as usize..).unwrap_or_default();
+        let after = name.strip_prefix(ENTRY_SYMBOL.as_bytes());
+        after.is_some_and(|after| after.starts_with(b"\0")) && symbol.is_definition(LittleEndian)
+    };
+    symbols.iter().find(is_entry).map(|symbol| symbol.st_value(LittleEndian))
 }
 
 /// The first two words of the descriptor, which need no relocation.

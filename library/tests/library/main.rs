@@ -2,6 +2,8 @@
 
 mod sample;
 
+use std::time::{Duration, Instant};
+
 use cofferdam_library::{Target, check};
 use sample::{AARCH64, Sample, X86_64};
 
@@ -51,6 +53,30 @@ fn no_cut_library_breaks_the_reader() {
         let cut = said(&good[..length], Target::X86_64);
         assert_ne!(cut, "good", "{length} bytes");
     }
+}
+
+/// A library that is good but for its symbols, whose names all are the same megabytes.
+fn with_long_names(symbols: usize, name_bytes: usize) -> Vec<u8> {
+    const SECTION_BYTES: usize = 64;
+    let mut elf = Sample::of(X86_64).bytes();
+    let symbol = elf[120 + 24..120 + 48].to_vec();
+    let sections_at = u64::from_le_bytes(elf[40..48].try_into().unwrap()) as usize;
+    for (section, content) in [(1, symbol.repeat(symbols)), (2, vec![b'a'; name_bytes])] {
+        let place = [elf.len(), content.len()].map(|number| (number as u64).to_le_bytes()).concat();
+        let field = sections_at + section * SECTION_BYTES + 24;
+        elf[field..field + 16].copy_from_slice(&place);
+        elf.extend(content);
+    }
+    elf
+}
+
+#[test]
+fn long_names_take_no_time() {
+    let began = Instant::now();
+    let told = said(&with_long_names(100_000, 8 << 20), Target::X86_64);
+    assert!(told.starts_with("it exports no `cofferdam_provider_v1`"), "{told}");
+    // Minutes, when each name was read to its end.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]
