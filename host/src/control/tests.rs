@@ -180,7 +180,17 @@ async fn requests_that_make_no_sense_are_answered() {
     for fits in [named("actor", 1024), named("operation", 1024)] {
         super::protocol::Request::from_line(fits.as_bytes()).unwrap();
     }
-    let cases: [(&[u8], &str); 15] = [
+    let whom = "v".repeat(1025);
+    let whom = format!("{{\"v\":1,\"op\":\"provider\",\"act\":\"stop\",\"provider\":\"{whom}\",\"timeout_ms\":1}}");
+    let cases: [(&[u8], &str); 20] = [
+        (whom.as_bytes(), "malformed_request"),
+        (b"{\"v\":1,\"op\":\"provider\"}", "malformed_request"),
+        (b"{\"v\":1,\"op\":\"provider\",\"act\":\"eat\",\"provider\":\"V\",\"timeout_ms\":1}", "malformed_request"),
+        (b"{\"v\":1,\"op\":\"provider\",\"act\":\"hold\",\"provider\":\"V\",\"timeout_ms\":0}", "malformed_request"),
+        (
+            b"{\"v\":1,\"op\":\"provider\",\"act\":\"hold\",\"provider\":\"V\",\"timeout_ms\":1,\"x\":1}",
+            "malformed_request",
+        ),
         (actor.as_bytes(), "malformed_request"),
         (operation.as_bytes(), "malformed_request"),
         (b"", "malformed_request"),
@@ -458,8 +468,30 @@ fn the_lines_are_these() {
     let report =
         PsReport { pid: 1, actors: vec![actor], providers: vec![provider], links: vec![link], ..Default::default() };
     let error = ErrorReport::from(&CallError::from(Denial::NotLinked));
-    let requests = [Request::Ps, Request::Stop, Request::Call(call("Get", b"\x81\xa1k\xa1v", 2000))];
-    let replies = [Reply::Ps(report), Reply::Answer(b"\xc0".to_vec()), Reply::Stopping {}, Reply::Error(error)];
+    let (name, link) = ("keyvalue".to_owned(), Some("backup".to_owned()));
+    let restart = ProviderRequest { act: ProviderAct::Restart, provider: name.clone(), link: None, timeout_ms: 1 };
+    let hold = ProviderRequest { act: ProviderAct::Hold, provider: name, link, timeout_ms: 30_000 };
+    let held = ProviderReport {
+        id: "V".into(),
+        state: "held".into(),
+        why: Some("it died".into()),
+        next_try_ms: Some(9),
+        ..Default::default()
+    };
+    let requests = [
+        Request::Ps,
+        Request::Stop,
+        Request::Call(call("Get", b"\x81\xa1k\xa1v", 2000)),
+        Request::Provider(restart),
+        Request::Provider(hold),
+    ];
+    let replies = [
+        Reply::Ps(report),
+        Reply::Provider(held),
+        Reply::Answer(b"\xc0".to_vec()),
+        Reply::Stopping {},
+        Reply::Error(error),
+    ];
     let mut golden = String::new();
     for request in requests {
         assert_eq!(Request::from_line(&request.to_line()), Ok(request.clone()));

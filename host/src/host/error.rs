@@ -281,28 +281,14 @@ impl HostError {
             }
             Self::Examination(_) => (Blame::Host, "examination_failed", "run the shim that belongs to this program"),
             Self::Start(StartError::Host { .. }) => (Blame::Host, "provider_not_started", "check the host's log"),
-            Self::Bind(BindError::Overloaded { .. }) => {
-                (Blame::Provider, "link_untold", "look at the provider's log, and set the link again")
-            }
-            Self::Bind(BindError::Stopped { .. }) => (Blame::Operator, "link_pending", "start the provider again"),
-            Self::Bind(BindError::Held { .. }) => {
-                (Blame::Operator, "link_pending", "release the provider: `cofferdam provider release`")
-            }
-            Self::Attend(AttendError::NotReady { .. }) => {
-                (Blame::Provider, "provider_not_ready", "see `cofferdam ps`; the provider's own words are in the log")
-            }
-            Self::Attend(AttendError::Overloaded { .. }) => (Blame::Host, "busy", "try again"),
-            Self::Attend(_) => (Blame::Operator, "provider_changed", "see `cofferdam ps`, and ask whoever did it"),
+            Self::Bind(error) => error.verdict(),
+            Self::Attend(error) => error.verdict(),
             Self::NoSuchProvider { .. } => {
                 (Blame::Operator, "no_such_provider", "see `cofferdam ps` for those that run, and their link names")
             }
             Self::AmbiguousProvider { .. } => {
                 (Blame::Operator, "ambiguous_provider", "give the public key, and the link name by --link")
             }
-            Self::Bind(BindError::TooMany { .. }) => {
-                (Blame::Operator, "too_many_links", "start the provider again under another link name")
-            }
-            Self::Bind(_) => (Blame::Operator, "link_rejected", "change the values of the link, and set it again"),
             Self::BindTimeout { .. } => (Blame::Provider, "link_unanswered", "look at the provider's log"),
             Self::LinkDenied { .. } => {
                 (Blame::Operator, "link_denied", "sign the actor with the capability, or change the authorizer")

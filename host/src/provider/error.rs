@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::words::ProviderKey;
+use crate::words::{Blame, ProviderKey};
 
 /// Why a link was not bound.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,6 +53,29 @@ pub enum BindError {
     },
 }
 
+/// Whose fault it is, the word for programs, and what to do next.
+type Verdict = (Blame, &'static str, &'static str);
+
+impl BindError {
+    pub(crate) const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Rejected { .. } => {
+                (Blame::Operator, "link_rejected", "change the values of the link, and set it again")
+            }
+            Self::TooMany { .. } => {
+                (Blame::Operator, "too_many_links", "start the provider again under another link name")
+            }
+            Self::Overloaded { .. } => {
+                (Blame::Provider, "link_untold", "look at the provider's log, and set the link again")
+            }
+            Self::Stopped { .. } => (Blame::Operator, "link_pending", "start the provider again"),
+            Self::Held { .. } => {
+                (Blame::Operator, "link_pending", "release the provider: `cofferdam provider release`")
+            }
+        }
+    }
+}
+
 /// Why a provider was not restarted, held or released.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AttendError {
@@ -88,6 +111,20 @@ pub enum AttendError {
         /// Which provider.
         provider: ProviderKey,
     },
+}
+
+impl AttendError {
+    pub(crate) const fn verdict(&self) -> Verdict {
+        match self {
+            Self::NotReady { .. } => {
+                (Blame::Provider, "provider_not_ready", "see `cofferdam ps`; the provider's own words are in the log")
+            }
+            Self::Overloaded { .. } => (Blame::Host, "busy", "try again"),
+            Self::Held { .. } | Self::Released { .. } | Self::Stopped { .. } => {
+                (Blame::Operator, "provider_changed", "see `cofferdam ps`, and ask whoever did it")
+            }
+        }
+    }
 }
 
 /// Why a provider was not started.

@@ -151,7 +151,7 @@ mod faults {
     /// Reads where nothing is.
     pub(super) fn segfault() -> ! {
         // SAFETY: none; the kernel ends the process.
-        let nothing = unsafe { std::ptr::read_volatile(std::hint::black_box(8 as *const u64)) };
+        let nothing = unsafe { std::ptr::read_volatile(std::hint::black_box(std::ptr::without_provenance::<u64>(8))) };
         panic!("there is something at address 8: {nothing}")
     }
 }

@@ -8,9 +8,26 @@ use crate::words::{Denial, ProviderKey};
 
 /// One of each, and more where the verdict depends on what is inside.
 fn samples() -> Vec<CallError> {
+    let mut samples = of_actors_and_hosts();
+    samples.extend(of_providers());
+    samples
+}
+
+fn crashed() -> CallError {
+    CallError::ProviderCrashed {
+        provider: ProviderKey::new("VP", None),
+        operation: "Get".to_owned(),
+        cause: "killed by signal 11 (SIGSEGV)".to_owned(),
+    }
+}
+
+fn held(why: &str, blame: Blame) -> CallError {
+    CallError::ProviderHeld { provider: ProviderKey::new("VP", None), why: why.to_owned(), blame }
+}
+
+fn of_actors_and_hosts() -> Vec<CallError> {
     let (actor, operation, message) = ("MA".to_owned(), "Get".to_owned(), "no".to_owned());
-    let (provider, target) = (ProviderKey::new("VP", None), "provider VP (link default)".to_owned());
-    let held = |why: &str, blame| CallError::ProviderHeld { provider: provider.clone(), why: why.to_owned(), blame };
+    let target = "provider VP (link default)".to_owned();
     let failed = |cause| CallError::ActorFailed {
         actor: actor.clone(),
         operation: operation.clone(),
@@ -24,17 +41,6 @@ fn samples() -> Vec<CallError> {
         outcome,
     };
     let large = |what: &str, outcome| CallError::PayloadTooLarge { what: what.to_owned(), bytes: 9, limit: 8, outcome };
-    let crashed = CallError::ProviderCrashed {
-        provider: provider.clone(),
-        operation: operation.clone(),
-        cause: "killed by signal 11 (SIGSEGV)".to_owned(),
-    };
-    let panicked = CallError::ProviderPanicked {
-        provider: provider.clone(),
-        operation: operation.clone(),
-        message: message.clone(),
-    };
-    let not_run = "it has not been started";
     vec![
         Denial::Claims.into(),
         Denial::Authorizer.into(),
@@ -43,7 +49,7 @@ fn samples() -> Vec<CallError> {
         CallError::NoTarget { actor: actor.clone(), namespace: "x:y".to_owned() },
         CallError::NoSuchActor { actor: actor.clone() },
         failed(None),
-        failed(Some(Box::new(crashed.clone()))),
+        failed(Some(Box::new(crashed()))),
         failed(Some(Box::new(held("an operator holds it", Blame::Operator)))),
         CallError::ActorTrapped {
             actor: actor.clone(),
@@ -53,24 +59,6 @@ fn samples() -> Vec<CallError> {
         },
         CallError::ActorNotInstantiated { actor: actor.clone(), message: message.clone() },
         CallError::ActorNotCallable { actor: actor.clone() },
-        CallError::ProviderFailed {
-            provider: provider.clone(),
-            operation: operation.clone(),
-            message: message.clone(),
-        },
-        panicked,
-        crashed,
-        CallError::ProviderHung {
-            provider: provider.clone(),
-            operation: operation.clone(),
-            cause: "it failed 3 health checks in a row".to_owned(),
-        },
-        CallError::ProviderStopped { provider: provider.clone(), operation: operation.clone() },
-        CallError::ProviderUnavailable { provider: provider.clone(), state: "it is being restarted".to_owned() },
-        CallError::ProviderNotRunning { provider: provider.clone(), state: not_run.to_owned() },
-        held("it crashed 5 times within 60s", Blame::Provider),
-        held("an operator holds it", Blame::Operator),
-        CallError::ProviderDraining { provider: provider.clone() },
         late(Outcome::NotDelivered),
         late(Outcome::Unknown),
         CallError::CallerGone { target: target.clone(), operation: operation.clone() },
@@ -82,6 +70,34 @@ fn samples() -> Vec<CallError> {
         CallError::HostNotStarted,
         CallError::HostStopping,
         CallError::Internal { message },
+    ]
+}
+
+fn of_providers() -> Vec<CallError> {
+    let (provider, operation, message) = (ProviderKey::new("VP", None), "Get".to_owned(), "no".to_owned());
+    vec![
+        CallError::ProviderFailed {
+            provider: provider.clone(),
+            operation: operation.clone(),
+            message: message.clone(),
+        },
+        CallError::ProviderPanicked {
+            provider: provider.clone(),
+            operation: operation.clone(),
+            message: message.clone(),
+        },
+        crashed(),
+        CallError::ProviderHung {
+            provider: provider.clone(),
+            operation: operation.clone(),
+            cause: "it failed 3 health checks in a row".to_owned(),
+        },
+        CallError::ProviderStopped { provider: provider.clone(), operation: operation.clone() },
+        CallError::ProviderUnavailable { provider: provider.clone(), state: "it is being restarted".to_owned() },
+        CallError::ProviderNotRunning { provider: provider.clone(), state: "it has not been started".to_owned() },
+        held("it crashed 5 times within 60s", Blame::Provider),
+        held("an operator holds it", Blame::Operator),
+        CallError::ProviderDraining { provider: provider.clone() },
     ]
 }
 
