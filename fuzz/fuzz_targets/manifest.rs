@@ -1,11 +1,12 @@
-//! Manifests, read as YAML and as JSON, with variables that hold what an operator never meant.
+//! Manifests, read as YAML and as JSON, with variables that hold what an operator never meant; and the
+//! addresses that it grants and providers ask for.
 //!
 //! The manifest imports nothing of the host but `words`, so the two are compiled here by their paths, as they stand, without
 //! the WebAssembly compiler that the rest of the host needs.
 #![no_main]
 
 #[path = "../../host/src/manifest/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
 mod manifest;
 #[path = "../../host/src/words/mod.rs"]
 #[allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
@@ -16,9 +17,11 @@ use std::path::Path;
 use cofferdam_fuzz::errors;
 use libfuzzer_sys::fuzz_target;
 use manifest::{Format, HostManifest};
+use words::{Address, AddressPattern, Cover};
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
+    address(&text);
     let lines = text.split(['\n', '\r']).count() as u64;
     for format in [Format::Yaml, Format::Json] {
         match HostManifest::parse("fuzz", &text, format, Path::new("/manifests"), &environment) {
@@ -38,6 +41,22 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
 });
+
+/// An address has one normal form, which is granted by nothing less than itself.
+fn address(text: &str) {
+    if let Ok(pattern) = text.parse::<AddressPattern>() {
+        assert_eq!(pattern.to_string().parse(), Ok(pattern));
+    }
+    if let Ok(address) = text.parse::<Address>() {
+        let normal = address.to_string();
+        assert_eq!(normal.parse().as_ref(), Ok(&address));
+        assert_eq!(address.socket().map_or(normal.clone(), |socket| socket.to_string()), normal);
+        let itself: AddressPattern = normal.parse().expect("an address is a pattern of itself");
+        assert_eq!(itself.covers(&address), Some(Cover::Host));
+        let other = Address { port: !address.port, ..address };
+        assert_eq!(itself.covers(&other), None, "another port was granted");
+    }
+}
 
 fn environment(name: &str) -> Option<String> {
     let value = match name {
