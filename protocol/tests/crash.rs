@@ -55,7 +55,8 @@ fn a_whole_record_is_read() {
 fn what_makes_no_sense_ends_the_record() {
     let long = placed(1, &[b'x'; MODULE_PATH_BYTES_MAX + 1]);
     let stack = |address| part(STACK, &placed(address, &[1; 8]));
-    let cases: &[(&str, Vec<Vec<u8>>, (usize, usize))] = &[
+    // What, the parts, and how many modules and bytes of the stack are read of them.
+    let cases: [(&str, Vec<Vec<u8>>, (usize, usize)); 9] = [
         ("an unknown part", vec![part(9, b""), stack(0x1000)], (0, 0)),
         ("a module without address", vec![part(MODULE, b"x"), stack(0x1000)], (0, 0)),
         ("a path that is too long", vec![part(MODULE, &long), stack(0x1000)], (0, 0)),
@@ -67,8 +68,8 @@ fn what_makes_no_sense_ends_the_record() {
         ("too many modules", vec![part(MODULE, &placed(1, b"x")); MODULES_MAX + 1], (MODULES_MAX, 0)),
     ];
     for (what, parts, expected) in cases {
-        let read = record(parts);
-        assert_eq!((read.modules.len(), read.stack.len()), *expected, "{what}");
+        let read = record(&parts);
+        assert_eq!((read.modules.len(), read.stack.len()), expected, "{what}");
         assert!(!read.complete, "{what}");
     }
 }

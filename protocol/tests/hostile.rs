@@ -3,8 +3,8 @@
 
 use cofferdam_protocol::call::{Fault, Header, Request};
 use cofferdam_protocol::control::{
-    Backtrace, Confine, Dir, Frame, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage,
-    Want,
+    Backtrace, Confine, Dir, Frame, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox,
+    Setting, ShimMessage, Want,
 };
 use cofferdam_protocol::limits::{CALL_HEADER_BYTES_MAX, CALLS_MAX, CONTROL_FRAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use cofferdam_protocol::{Confinement, DecodeError, Features, HostHello, Preface, ShimHello, Side, frame};
@@ -187,8 +187,14 @@ fn confine() -> impl Strategy<Value = Confine> {
         Just(Network::None),
         (ports(), ports()).prop_map(|(bind, connect)| Network::Host { bind, connect }),
     ];
-    let limits = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u64>()).prop_map(
-        |(memory_bytes, threads, files, file_bytes)| ResourceLimits { memory_bytes, threads, files, file_bytes },
+    let limits = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u64>(), any::<u64>()).prop_map(
+        |(memory_bytes, threads, files, file_bytes, cpu_s)| ResourceLimits {
+            memory_bytes,
+            threads,
+            files,
+            file_bytes,
+            cpu_s,
+        },
     );
     (sandbox, identity, vec(dir(), 0..9), network, limits)
         .prop_map(|(sandbox, identity, dirs, network, limits)| Confine { sandbox, identity, dirs, network, limits })

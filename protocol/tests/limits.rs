@@ -2,7 +2,8 @@
 
 use cofferdam_protocol::call::{Header, Request, frame_bytes_max};
 use cofferdam_protocol::control::{
-    Backtrace, Confine, Dir, Frame, HostMessage, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage, Want,
+    Backtrace, Confine, Dir, Frame, HostMessage, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting,
+    ShimMessage, Want,
 };
 use cofferdam_protocol::limits::*;
 use cofferdam_protocol::{DecodeError, HELLO_BYTES, HostHello, frame};
@@ -167,7 +168,7 @@ fn confine(dirs: Vec<Dir>, bind: usize, connect: usize) -> HostMessage {
         identity: None,
         dirs,
         network: Network::Host { bind: vec![80; bind], connect: vec![80; connect] },
-        limits: ResourceLimits { memory_bytes: 1, threads: 1, files: 1, file_bytes: 1 },
+        limits: ResourceLimits { memory_bytes: 1, threads: 1, files: 1, file_bytes: 1, cpu_s: 1 },
     })
 }
 

@@ -307,7 +307,7 @@ async fn limits_bound_one_provider_and_nobody_else() {
         files: Some(64),
         file_bytes: Some(1 << 20),
         calls: Some(3),
-        cpu_s: None,
+        cpu_s: Some(3600),
     };
     let scene = Scene::start_with(probe(None, None).with_limits(limits)).await;
     scene.check("Eat", &json!(32 << 20), "33554432 bytes").await;
@@ -325,6 +325,19 @@ async fn limits_bound_one_provider_and_nobody_else() {
     // It is told by a signal that kills, unless the library ignores it.
     let grown = scene.ask("Grow", &json!((1 << 20) + 1)).await;
     assert!(grown.contains("SIGXFSZ") || grown.contains("File too large"), "{grown}");
+    scene.rig.host.stop().await;
+}
+
+/// A library that burns its time ends by a signal that says so; the next process has all of it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_processor_is_bounded() {
+    let limits = ProviderLimits { cpu_s: Some(1), ..ProviderLimits::default() };
+    let scene = Scene::start_with(probe(None, None).with_limits(limits)).await;
+    scene.check("Burn", &Value::Null, "error").await;
+    scene.rig.ready_pid(&scene.probe, 2).await;
+    let report = scene.rig.ps().await;
+    let row = report.providers.iter().find(|row| row.id == scene.probe).expect("it is kept");
+    assert!(row.last_exit.as_deref().is_some_and(|exit| exit.contains("SIGXCPU")), "{row:?}");
     until("the probe answers again", async || scene.ask("Eat", &json!(1)).await == "1 bytes").await;
     scene.rig.host.stop().await;
 }

@@ -39,7 +39,7 @@ impl Host {
                 threads: limits.threads,
                 files: limits.files,
                 file_bytes: limits.file_bytes,
-                cpu_s: None,
+                cpu_s: (limits.cpu_s != u64::MAX).then_some(limits.cpu_s),
                 calls: entry.calls_max,
             },
         };

@@ -80,6 +80,7 @@ fn bounds(limits: ProviderLimits) -> ResourceLimits {
         threads: limits.threads.unwrap_or(RESOURCE_LIMITS.threads),
         files: limits.files.unwrap_or(RESOURCE_LIMITS.files),
         file_bytes: limits.file_bytes.unwrap_or(RESOURCE_LIMITS.file_bytes),
+        cpu_s: limits.cpu_s.unwrap_or(RESOURCE_LIMITS.cpu_s),
     }
 }
 

@@ -22,7 +22,8 @@ use crate::supervision::Generation;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What it may use: a library, what is made of its debug information, and no files.
-const LIMITS: ResourceLimits = ResourceLimits { memory_bytes: 1 << 30, threads: 1, files: 64, file_bytes: 0 };
+const LIMITS: ResourceLimits =
+    ResourceLimits { memory_bytes: 1 << 30, threads: 1, files: 64, file_bytes: 0, cpu_s: u64::MAX };
 
 /// Says where a process was that left `record`. The error says why not, for people.
 pub(super) async fn explain(

@@ -63,7 +63,7 @@ pub struct SandboxSpec {
 
 /// Limits that no honest provider meets.
 pub const RESOURCE_LIMITS: ResourceLimits =
-    ResourceLimits { memory_bytes: 1 << 30, threads: 512, files: 1024, file_bytes: 16 << 30 };
+    ResourceLimits { memory_bytes: 1 << 30, threads: 512, files: 1024, file_bytes: 16 << 30, cpu_s: u64::MAX };
 
 impl SandboxSpec {
     /// What the shim is told.

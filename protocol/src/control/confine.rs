@@ -63,4 +63,6 @@ pub struct ResourceLimits {
     pub files: u32,
     /// The size of a file it writes.
     pub file_bytes: u64,
+    /// Seconds of a processor, of one process. The greatest number is any.
+    pub cpu_s: u64,
 }

@@ -3,8 +3,8 @@
 
 use cofferdam_protocol::call::{Fault, Header, Request};
 use cofferdam_protocol::control::{
-    Backtrace, Confine, Dir, Frame, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox, Setting, ShimMessage,
-    Want,
+    Backtrace, Confine, Dir, Frame, HostMessage, Identity, LoadFault, Network, Refusal, ResourceLimits, Sandbox,
+    Setting, ShimMessage, Want,
 };
 use cofferdam_protocol::limits::{CALL_HEADER_BYTES_MAX, PAYLOAD_BYTES_DEFAULT};
 use cofferdam_protocol::{Confinement, DecodeError, Features, HostHello, Preface, ShimHello, Side, call, frame};
@@ -39,7 +39,8 @@ type CallHeader = Header<'static>;
 
 const ACTOR: &str = "MBCFOPM6JW2APJLXJD3Z5O4CN7CPYJ2B4FTKLJUR5YR5MITIU7HD3WD5";
 
-const LIMITS: ResourceLimits = ResourceLimits { memory_bytes: 1 << 30, threads: 512, files: 1024, file_bytes: 1 << 34 };
+const LIMITS: ResourceLimits =
+    ResourceLimits { memory_bytes: 1 << 30, threads: 512, files: 1024, file_bytes: 1 << 34, cpu_s: u64::MAX };
 
 table! { sides: Side; Host => ["": Side::Host], Shim => ["": Side::Shim] }
 

@@ -20,9 +20,11 @@ pub(super) fn prefer_for_oom() -> Act {
     fs::write("/proc/self/oom_score_adj", "500").map_err(failed("writing oom_score_adj"))
 }
 
-/// Sets them, soft and hard alike, so that they can't be raised again.
+/// Sets them, soft and hard alike but for time, so that they can't be raised again.
 pub(super) fn set(limits: &ResourceLimits) -> Act {
-    let ResourceLimits { memory_bytes, threads, files, file_bytes } = *limits;
+    let ResourceLimits { memory_bytes, threads, files, file_bytes, cpu_s } = *limits;
+    // A second later it is killed; until then the signal tells why.
+    setrlimit(Resource::RLIMIT_CPU, cpu_s, cpu_s.saturating_add(1)).map_err(failed("setrlimit(CPU)"))?;
     let table = [
         ("setrlimit(DATA)", Resource::RLIMIT_DATA, memory_bytes),
         ("setrlimit(AS)", Resource::RLIMIT_AS, memory_bytes.saturating_add(ADDRESS_SPACE_BEYOND)),

@@ -11,6 +11,7 @@
 //! | `Env` | ignored | map of the environment |
 //! | `Eat` | bytes | takes so much memory and gives it back |
 //! | `Threads`, `Descriptors` | a number | makes so many at once, and ends them; how many there were |
+//! | `Burn` | ignored | keeps a processor busy, and never answers |
 //! | `Grow` | bytes | writes a file of so many bytes into its own directory |
 //!
 //! The link value `LISTEN` makes it listen there for that link; with `KEEP`, after the link has gone, too.
@@ -79,6 +80,7 @@ impl World {
             "Eat" => eat(payload),
             "Threads" => threads(payload),
             "Descriptors" => descriptors(payload),
+            "Burn" => burn(),
             "Grow" => grow(host, payload),
             _ => return None,
         })
@@ -181,6 +183,12 @@ fn descriptors(payload: &[u8]) -> Result<Vec<u8>, Failure> {
         made.push(file);
     }
     Ok(made.len().to_string().into_bytes())
+}
+
+fn burn() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
 }
 
 fn grow(host: Host, payload: &[u8]) -> Result<Vec<u8>, Failure> {
