@@ -16,7 +16,6 @@ use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::pipe2;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::actor_calls::ActorCalls;
@@ -52,8 +51,6 @@ pub(super) struct Process {
     born: Deadline,
     /// The pipe into which it writes when a signal ends it.
     record: Option<OwnedFd>,
-    /// Who read its output.
-    readers: Vec<JoinHandle<()>>,
     /// What does not confine it, by its own word.
     missing: Confinement,
     control: Arc<UnixStream>,
@@ -106,10 +103,10 @@ impl Process {
         let confine = spec.sandbox.order(Some(&spec.state_dir));
         let greeted = greeting::greet(&mut stream, Rules { generation, hello: rules(spec), confine }).await;
         let pid = greeted.as_ref().map_or(group.leader(), |greeted| greeted.pid.as_raw().cast_unsigned());
-        let readers = [("stdout", stdout.into()), ("stderr", stderr.into())].map(|(name, stream)| {
+        for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
             let source = Source { name, provider: spec.key.clone(), pid, tail: tail.clone() };
-            tokio::spawn(output::drain(stream, source, hidden.clone()))
-        });
+            tail.read_by(tokio::spawn(output::drain(stream, source, hidden.clone())));
+        }
         let Greeted { hello, pid } = match greeted {
             Ok(greeted) => greeted,
             Err(error) => {
@@ -136,7 +133,6 @@ impl Process {
             child,
             born,
             record: Some(record),
-            readers: readers.into(),
             missing,
             control,
             outbox,
@@ -168,7 +164,6 @@ impl Process {
             usage: self.child.usage(),
             unconfined: self.missing,
             record: self.record.take(),
-            readers: std::mem::take(&mut self.readers),
         }
     }
 

@@ -16,8 +16,14 @@ pub(super) struct ProviderLog {
 }
 
 impl ProviderLog {
-    pub(super) fn new(provider: ProviderKey, hidden: Hidden, tail: Tail) -> Self {
-        Self { provider, limiter: Limiter::default(), hidden, tail }
+    pub(super) fn new(provider: ProviderKey, hidden: Hidden) -> Self {
+        Self { provider, limiter: Limiter::default(), hidden, tail: Tail::default() }
+    }
+
+    /// Another process begins: its last lines are kept apart from those of the one before.
+    pub(super) fn begin(&mut self) -> Tail {
+        self.tail = Tail::default();
+        self.tail.clone()
     }
 
     /// A line, and how many the shim dropped before it.

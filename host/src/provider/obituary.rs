@@ -14,7 +14,6 @@ use cofferdam_channel::protocol::{Confinement, control};
 use nix::libc;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 use super::exit::{Exit, Usage};
 use super::explain::explain;
@@ -27,8 +26,6 @@ use crate::crash::{
 };
 use crate::words::{Deadline, WasmCloudEntity};
 
-/// How long the rest of what a process wrote may take to be read: it lies in the pipes already.
-const OUTPUT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Backtraces that are made in one period. A provider that crashes in a loop is to cost no more.
 const EXPLANATIONS_MAX: usize = 4;
 const PERIOD: Duration = Duration::from_secs(10);
@@ -52,8 +49,6 @@ pub(super) struct Remains {
     pub(super) unconfined: Confinement,
     /// The pipe into which it wrote its record.
     pub(super) record: Option<OwnedFd>,
-    /// Whoever reads its output.
-    pub(super) readers: Vec<JoinHandle<()>>,
 }
 
 /// What is known of a death at its moment.
@@ -97,21 +92,14 @@ impl Obituary {
         let (at, died) = (SystemTime::now(), Deadline::now());
         let remains = self.remains.take();
         let mut report = self.begin(at);
+        report.output = self.tail.whole().await;
         if let Some(mut remains) = remains {
-            let read = async {
-                for reader in remains.readers.drain(..) {
-                    // Whoever panicked is in the log.
-                    let _ = reader.await;
-                }
-            };
-            let _ = tokio::time::timeout(OUTPUT_TIMEOUT, read).await;
             self.add(&mut report, &remains, died);
             let record = remains.record.take().map(read_record).unwrap_or_default();
             self.add_record(&mut report, &surroundings, record, remains.exit).await;
         } else {
             report.backtrace.remark = Some("it ended before its library was loaded".to_owned());
         }
-        report.output = self.tail.take();
         let (crashes, key) = (surroundings.crashes.clone(), self.spec.key.clone());
         let written = tokio::task::spawn_blocking(move || crashes.reports.write(&report).map(|()| report.id)).await;
         match written {

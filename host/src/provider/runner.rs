@@ -68,6 +68,7 @@ pub(super) struct Runner {
     stopped: Vec<Done<()>>,
     attending: Vec<Attending>,
     log: ProviderLog,
+    /// The last lines of the present or last process.
     tail: Tail,
 }
 
@@ -88,12 +89,12 @@ impl Runner {
             act: "making its directory",
             source,
         })?;
-        let (hidden, tail) = (Hidden::default(), Tail::default());
+        let hidden = Hidden::default();
         spec.authority.env().iter().for_each(|(_, value)| hidden.hide_text(value));
         Ok(Self {
             bindings: Bindings::new(bindings, hidden.clone(), spec.authority.clone()),
-            log: ProviderLog::new(spec.key.clone(), hidden.clone(), tail.clone()),
-            tail,
+            log: ProviderLog::new(spec.key.clone(), hidden.clone()),
+            tail: Tail::default(),
             heartbeat: Heartbeat::new(spec.timing.health),
             hidden,
             spec: Arc::new(spec),
@@ -188,6 +189,7 @@ impl Runner {
     fn spawn(&mut self, generation: Generation) {
         tracing::debug!(provider = %self.spec.key, generation = generation.0, "starting");
         let (spec, surroundings) = (self.spec.clone(), self.surroundings.clone());
+        self.tail = self.log.begin();
         let (hidden, tail) = (self.hidden.clone(), self.tail.clone());
         let (alive, gone) = (self.alive.clone(), gone(self.alive.clone()));
         self.launching = Some(Box::pin(async move {

@@ -1,10 +1,12 @@
-//! The last lines of a provider: what its present process wrote, for the case that it dies. Lines come here printable
-//! and without the values of its links.
+//! The last lines of one process of a provider, for the case that it dies. Lines come here printable and without the
+//! values of its links.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::crash::{Line, Output};
 
@@ -12,6 +14,8 @@ use crate::crash::{Line, Output};
 const LINES_MAX: usize = 50;
 /// What is kept of each.
 const LINE_BYTES_MAX: usize = 1 << 10;
+/// How long the rest of what a process wrote may take to be read after its end: it lies in the pipes already.
+const READ_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Keeps them; clones share them.
 #[derive(Clone, Default)]
@@ -23,6 +27,8 @@ pub(super) struct Tail {
 struct Lines {
     last: VecDeque<Line>,
     earlier: u64,
+    /// Whoever reads its streams.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Tail {
@@ -38,9 +44,26 @@ impl Tail {
         lines.last.push_back(Line { stream: stream.to_owned(), text });
     }
 
-    /// All that was kept, which is then forgotten: the next process begins anew.
-    pub(super) fn take(&self) -> Output {
-        let Lines { last, earlier } = std::mem::take(&mut *self.lines.lock());
+    /// Somebody reads one of its streams.
+    pub(super) fn read_by(&self, reader: JoinHandle<()>) {
+        self.lines.lock().readers.push(reader);
+    }
+
+    /// Waits until its streams were read to their end, and takes all that was kept.
+    pub(super) async fn whole(&self) -> Output {
+        let readers = std::mem::take(&mut self.lines.lock().readers);
+        let read = async {
+            for reader in readers {
+                // Whoever panicked is in the log.
+                let _ = reader.await;
+            }
+        };
+        let _ = tokio::time::timeout(READ_TIMEOUT, read).await;
+        self.take()
+    }
+
+    fn take(&self) -> Output {
+        let Lines { last, earlier, readers: _ } = std::mem::take(&mut *self.lines.lock());
         Output { lines: last.into(), earlier }
     }
 }

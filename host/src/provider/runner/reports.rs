@@ -33,7 +33,6 @@ impl Runner {
         let LeftBehind { remains, in_flight, before } = left;
         let drained = matches!(death.before, State::Draining { .. });
         if matches!(death.cause, Cause::Unwanted) || (drained && matches!(death.cause, Cause::Exited(Exit::Code(0)))) {
-            self.tail.take();
             return;
         }
         let obituary = Obituary {
