@@ -50,7 +50,7 @@ impl Stated {
         let shown = format!("{}:{}", halves.address, halves.port);
         let wrong = |why: &str| AllowanceError::bad_need(&shown, why.to_owned());
         let AddressHalves { address, port } = halves;
-        let half = |text| Half::of(text).map_err(|why| wrong(why));
+        let half = |text| Half::of(text).map_err(&wrong);
         let (host, port) = (half(address)?, half(port)?);
         if let Some(fixed) = &port.fixed
             && fixed.parse::<u16>().is_err()

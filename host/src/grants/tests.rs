@@ -57,6 +57,24 @@ macro_rules! cases {
     };
 }
 
+/// Those of our own providers, and those in `docs/providers.md`, which people copy.
+#[test]
+fn the_needs_that_are_shipped_and_shown_are_good() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/providers.md")).expect("the page is there");
+    let blocks = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned);
+    let shown: Vec<String> = blocks.collect();
+    assert!(!shown.is_empty(), "the page shows no needs");
+    let shipped = ["httpserver", "keyvalue", "logging", "template"].map(|name| {
+        let path = root.join("providers").join(name).join("needs.json");
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    });
+    for json in shown.iter().chain(&shipped) {
+        Allowance::new(Some(&needs(json)), None).unwrap_or_else(|error| panic!("{error}\n{json}"));
+    }
+    assert_eq!(needs(&shipped[0]), needs(HTTP), "the tables below are of the needs that are shipped");
+}
+
 #[test]
 fn what_may_be_listened_on() {
     let (http, none) = (Some(HTTP), None);

@@ -99,8 +99,8 @@ impl SandboxSpec {
     pub(super) fn accepts(&self, missing: Confinement) -> bool {
         let mut optional = optional();
         if matches!(self.network, Network::Host { .. }) {
-            // Nothing else bounds the ports.
-            optional = optional.without(Confinement::LANDLOCK_NETWORK);
+            // Nothing else bounds the ports, and the abstract sockets of that network.
+            optional = optional.without(Confinement::LANDLOCK_NETWORK | Confinement::LANDLOCK_SCOPES);
         }
         self.sandbox != Sandbox::Required || missing.without(optional) == Confinement::NONE
     }
