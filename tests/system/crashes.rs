@@ -210,6 +210,20 @@ async fn a_process_that_ends_by_itself_or_is_killed_is_reported_without_a_place(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_ends_before_it_is_confined_is_reported_too() {
+    let rig = Rig::start_with(|builder| builder.with_shim("/bin/false")).await;
+    let probe = artifacts::provider("probe", PROBE);
+    rig.host.start_native_capability(probe).await.expect_err("that is no shim");
+    let reports = Reports::of(&rig.folder.path().join("state"));
+    until("the report is written", async || !reports.list().expect("it can be read").is_empty()).await;
+    let report = reports.read(&reports.list().expect("it can be read")[0]).expect("it is one");
+    assert!(report.cause.contains("exited with code 1"), "{report:#?}");
+    assert_eq!(report.backtrace.remark.as_deref(), Some("it ended before its library was loaded"));
+    assert_eq!((report.pid, report.generation), (None, 1));
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_provider_survives_and_what_it_was_told_is_no_crash() {
     let scene = Scene::start().await;
     scene.ask("PanicInThread", &Value::Null).await.expect("it goes on");

@@ -4,7 +4,7 @@ use crate::session::Session;
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 24] = [
+    let commands: [&[&str]; 27] = [
         &[],
         &["run"],
         &["call"],
@@ -15,6 +15,9 @@ fn every_command_has_help_with_an_example() {
         &["provider", "stop"],
         &["provider", "hold"],
         &["provider", "release"],
+        &["crashes"],
+        &["crashes", "list"],
+        &["crashes", "show"],
         &["audit"],
         &["audit", "verify"],
         &["audit", "head"],
