@@ -51,12 +51,14 @@ fn a_whole_record_is_read() {
     assert_eq!(words, [None, Some(0x0101_0101_0101_0101), Some(0x0202_0202_0202_0202), None, None, None]);
 }
 
+/// What, the parts, and how many modules and bytes of the stack are read of them.
+type Case = (&'static str, Vec<Vec<u8>>, (usize, usize));
+
 #[test]
 fn what_makes_no_sense_ends_the_record() {
     let long = placed(1, &[b'x'; MODULE_PATH_BYTES_MAX + 1]);
     let stack = |address| part(STACK, &placed(address, &[1; 8]));
-    // What, the parts, and how many modules and bytes of the stack are read of them.
-    let cases: [(&str, Vec<Vec<u8>>, (usize, usize)); 9] = [
+    let cases: [Case; 9] = [
         ("an unknown part", vec![part(9, b""), stack(0x1000)], (0, 0)),
         ("a module without address", vec![part(MODULE, b"x"), stack(0x1000)], (0, 0)),
         ("a path that is too long", vec![part(MODULE, &long), stack(0x1000)], (0, 0)),

@@ -60,7 +60,7 @@ fn with_long_names(symbols: usize, name_bytes: usize) -> Vec<u8> {
     const SECTION_BYTES: usize = 64;
     let mut elf = Sample::of(X86_64).bytes();
     let symbol = elf[120 + 24..120 + 48].to_vec();
-    let sections_at = u64::from_le_bytes(elf[40..48].try_into().unwrap()) as usize;
+    let sections_at = u64::from_le_bytes(elf[40..48].try_into().expect("eight bytes")) as usize;
     for (section, content) in [(1, symbol.repeat(symbols)), (2, vec![b'a'; name_bytes])] {
         let place = [elf.len(), content.len()].map(|number| (number as u64).to_le_bytes()).concat();
         let field = sections_at + section * SECTION_BYTES + 24;

@@ -8,6 +8,7 @@ use super::super::{LINE_BYTES_MAX, Record};
 use super::{key, started, time};
 use crate::words::{AuditEvent, Brief, DeniedBecause};
 
+#[expect(clippy::too_many_lines, reason = "a table with a row for each kind")]
 fn events() -> Vec<AuditEvent> {
     let text = |text: &str| Brief::from(text);
     let (actor, contract, link, provider) =
