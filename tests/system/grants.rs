@@ -260,6 +260,12 @@ async fn secrets_and_variables_reach_the_provider_and_nobody_else() {
     let shown = format!("{:?}{:?}", scene.explain().await, scene.rig.ps().await);
     assert!(shown.contains("MODE") && !shown.contains(SECRET), "{shown}");
     scene.rig.host.stop().await;
+    let log = audit_log(&scene.rig);
+    assert!(!log.contains(SECRET), "{log}");
+    for (want, subject) in [("\"env\"", "MODE"), ("\"secret\"", "\"key\"")] {
+        let told = |line: &str| line.contains("\"granted\"") && line.contains(want) && line.contains(subject);
+        assert!(log.lines().any(told), "{want} {subject} is not in\n{log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Providers that die too often, hang or are attended to: what calls find, what `ps` says, and that nobody else is touched.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use cofferdam_host::control::{Client, ProviderAct, ProviderReport, ProviderRequest};
@@ -17,6 +18,14 @@ const OTHER: &str = "cofferdam:other";
 
 /// Calls of the probe at once.
 const CONCURRENCY: usize = 4;
+
+/// Packed once: the library is large, and its archive is the same for every host.
+static THE_PROBE: OnceLock<NativeCapability> = OnceLock::new();
+static THE_OTHER: OnceLock<NativeCapability> = OnceLock::new();
+
+fn packed(place: &OnceLock<NativeCapability>, contract: &str) -> NativeCapability {
+    place.get_or_init(|| artifacts::provider("probe", contract)).clone()
+}
 
 /// Short waits, and no hold unless a test asks for one.
 fn quick() -> RestartPolicy {
@@ -50,9 +59,8 @@ impl Ward {
     async fn start_with(restart: RestartPolicy, configure: impl FnOnce(HostBuilder) -> HostBuilder) -> Self {
         let rig = Rig::start_with(configure).await;
         let actor = rig.actor("caller", &[PROBE, OTHER]).await;
-        let probe: NativeCapability = artifacts::provider("probe", PROBE).with_restart_policy(restart);
-        let probe = rig.start_provider(probe).await;
-        let other = rig.provider("probe", OTHER).await;
+        let probe = rig.start_provider(packed(&THE_PROBE, PROBE).with_restart_policy(restart)).await;
+        let other = rig.start_provider(packed(&THE_OTHER, OTHER)).await;
         rig.link(&actor, PROBE, &probe, &[]).await.expect("the probe accepts");
         rig.link(&actor, OTHER, &other, &[]).await.expect("the other accepts");
         let other_pid = rig.ready_pid(&other, 1).await;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::Settings;
 use super::handed::Handed;
 use crate::grants::{Act, Allowance, Denial};
-use crate::words::{Address, Auditor, Brief, Cover, ProviderKey};
+use crate::words::{Address, AuditEvent, Auditor, Brief, Cover, ProviderKey};
 
 /// The authority of one provider. Clones are one.
 #[derive(Clone)]
@@ -78,8 +78,19 @@ impl Authority {
         self.inner.allowance.address(act, asked, links.iter().map(|settings| &**settings))
     }
 
-    /// A new process: it has been handed nothing.
+    /// A new process. What it is handed with its start is in the audit log from here on, the rest when it asks.
     pub(super) fn begin(&self) -> Arc<Handed> {
+        let Inner { allowance, .. } = &*self.inner;
+        let dirs = allowance.dirs().iter().map(|dir| ("dir", format!("{}, {}", dir.name, dir.access.word())));
+        let env = allowance.env().iter().map(|variable| ("env", variable.name.clone()));
+        let network = allowance
+            .network()
+            .map(|network| ("network", format!("bind {:?}, connect {:?}", network.bind, network.connect)));
+        for (want, subject) in dirs.chain(env).chain(network) {
+            let (provider, link) = self.subject();
+            let (want, subject, count) = (Brief::from(want), Brief::from(subject), 1);
+            self.auditor().record(AuditEvent::Granted { provider, link, want, subject, count });
+        }
         let handed = Arc::new(Handed::default());
         *self.inner.present.lock() = Some(handed.clone());
         handed

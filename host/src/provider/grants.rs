@@ -140,7 +140,10 @@ fn record(want: &Want, granted: &Granted, authority: &Authority) {
     let (want, subject) = match want {
         Want::Listen { address } => ("listen", shown(address)),
         Want::Connect { address, .. } => ("connect", shown(address)),
-        Want::File { name, .. } => ("file", Brief::from(name)),
+        Want::File { name, .. } => {
+            let is_secret = authority.allowance().secrets().iter().any(|secret| secret.name == *name);
+            (if is_secret { "secret" } else { "file" }, Brief::from(name))
+        }
     };
     let (want, count) = (Brief::from(want), 1);
     match granted {

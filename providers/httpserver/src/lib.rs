@@ -59,7 +59,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cofferdam_provider::tokio::Calls;
-use cofferdam_provider::{Call, Failure, Host, Level, Link, Provider, Reply};
+use cofferdam_provider::{Call, CallError, Failure, Host, Level, Link, Provider, Reply};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -196,7 +196,10 @@ impl HttpServer {
         let address = settings.address;
         // The host shows no values of links, so the words name those that are meant.
         let socket = self.host.listen(&address.to_string()).map_err(|error| {
-            let next = "end what listens there, or give the link another PORT";
+            let next = match error {
+                CallError::Denied(_) => "grant it to this provider, or give the link another PORT",
+                _ => "end what listens there, or give the link another PORT",
+            };
             Failure::new(format!("{address} ({ADDRESS_VALUES}) cannot be served: {error}; {next}"))
         })?;
         self.host.log(Level::INFO, &format!("serving {actor} on {}", socket.local_addr()?));
