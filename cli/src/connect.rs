@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cofferdam_host::control::Client;
 use cofferdam_host::control::paths::Place;
@@ -38,6 +38,24 @@ impl ConnectArgs {
         let socket = place.socket(self.socket.as_deref())?;
         runtime()?.block_on(async { ask(Client::connect(&socket).await?).await })
     }
+}
+
+/// The state directory that is meant: as named by flag or variable, else that of the running host, else the default.
+pub(crate) fn state_dir(flag: Option<&Path>, namespace: Option<&str>) -> Result<PathBuf, Failure> {
+    let environment = environment();
+    let namespace = namespace_of(namespace, &environment);
+    let place = Place { namespace: namespace.as_deref().unwrap_or(NAMESPACE), environment: &environment, uid: uid() };
+    let default = place.state_dir(flag, None)?;
+    let named = flag.is_some() || environment.get("COFFERDAM_STATE_DIR").is_some_and(|dir| !dir.is_empty());
+    let of_the_host = if named { None } else { state_dir_of_the_host(&place) };
+    Ok(of_the_host.unwrap_or(default))
+}
+
+/// A manifest may have named another than the default. Without a running host nobody knows.
+fn state_dir_of_the_host(place: &Place<'_>) -> Option<PathBuf> {
+    let socket = place.socket(None).ok()?;
+    let report = runtime().ok()?.block_on(async { Client::connect(&socket).await.ok()?.ps().await.ok() })?;
+    (!report.state_dir.is_empty()).then(|| report.state_dir.into())
 }
 
 /// The environment, as the pure functions take it. Names that are not UTF-8 are none of ours.

@@ -9,11 +9,10 @@ use std::time::SystemTime;
 
 use cofferdam_claims::{KeyKind, load_seed};
 use cofferdam_host::audit::{self, AuditError, Expected, FOLDER, Finding, HeadError, Record, SignedHead, Summary};
-use cofferdam_host::control::paths::Place;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::connect::{NAMESPACE, environment, namespace_of, uid};
+use crate::connect::state_dir;
 use crate::failure::{Exit, Failure};
 use crate::inputs;
 use crate::output::{Output, Style};
@@ -76,7 +75,8 @@ struct LogArgs {
     /// The directory of the log itself, such as a copy [default: audit in the state directory]
     #[arg(long, value_name = "DIR", conflicts_with = "state_dir")]
     dir: Option<PathBuf>,
-    /// The host's state directory [env: COFFERDAM_STATE_DIR] [default: NAMESPACE in /var/lib/cofferdam for root, else in
+    /// The host's state directory [env: COFFERDAM_STATE_DIR] [default: that of the running host, else
+    /// NAMESPACE in /var/lib/cofferdam for root, else in
     /// $XDG_STATE_HOME/cofferdam; where that is not set, in ~/.local/state/cofferdam]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -232,11 +232,7 @@ impl LogArgs {
         if let Some(dir) = &self.dir {
             return Ok(dir.clone());
         }
-        let environment = environment();
-        let namespace = namespace_of(self.namespace.as_deref(), &environment);
-        let namespace = namespace.as_deref().unwrap_or(NAMESPACE);
-        let place = Place { namespace, environment: &environment, uid: uid() };
-        Ok(place.state_dir(self.state_dir.as_deref(), None)?.join(FOLDER))
+        Ok(state_dir(self.state_dir.as_deref(), self.namespace.as_deref())?.join(FOLDER))
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use cofferdam_host::control::paths::Place;
 use cofferdam_host::crash::{CrashReport, Reports, StoreError, page};
 use serde::Serialize;
 
-use crate::connect::{NAMESPACE, environment, namespace_of, uid};
+use crate::connect::state_dir;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, plain};
 use crate::table::{Cell, Table};
@@ -27,7 +26,8 @@ pub(crate) struct CrashesArgs {
 /// Which state directory is meant.
 #[derive(Debug, clap::Args)]
 struct PlaceArgs {
-    /// The host's state directory [env: COFFERDAM_STATE_DIR] [default: NAMESPACE in /var/lib/cofferdam for root, else in
+    /// The host's state directory [env: COFFERDAM_STATE_DIR] [default: that of the running host, else
+    /// NAMESPACE in /var/lib/cofferdam for root, else in
     /// $XDG_STATE_HOME/cofferdam or ~/.local/state/cofferdam]
     #[arg(long, value_name = "DIR", global = true)]
     state_dir: Option<PathBuf>,
@@ -86,11 +86,7 @@ pub(crate) fn execute(args: &CrashesArgs, output: &Output) -> Result<(), Failure
 
 impl PlaceArgs {
     fn reports(&self) -> Result<Reports, Failure> {
-        let environment = environment();
-        let namespace = namespace_of(self.namespace.as_deref(), &environment);
-        let namespace = namespace.as_deref().unwrap_or(NAMESPACE);
-        let place = Place { namespace, environment: &environment, uid: uid() };
-        Ok(Reports::of(&place.state_dir(self.state_dir.as_deref(), None)?))
+        Ok(Reports::of(&state_dir(self.state_dir.as_deref(), self.namespace.as_deref())?))
     }
 }
 

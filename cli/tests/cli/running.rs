@@ -30,6 +30,7 @@ impl Operations for Puppet {
             namespace: "default".into(),
             uptime_s: 3723,
             sandbox: "none".into(),
+            state_dir: "/var/lib/cofferdam/default".into(),
             audit: "ok".into(),
             actors: vec![ActorReport {
                 id: "MECHO".into(),

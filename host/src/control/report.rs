@@ -15,6 +15,9 @@ pub struct PsReport {
     pub uptime_s: u64,
     /// What is done about measures of the sandbox that this machine lacks: `required`, `best-effort` or `off`.
     pub sandbox: String,
+    /// Where it keeps its state.
+    #[serde(default)]
+    pub state_dir: String,
     /// How the audit log does: `ok`, or `behind`, since when and why.
     #[serde(default)]
     pub audit: String,

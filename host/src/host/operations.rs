@@ -1,5 +1,6 @@
 //! What the operator's socket asks of the host.
 
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -118,6 +119,7 @@ impl Inner {
             pid: std::process::id(),
             host_id: running.host_id.clone(),
             namespace: self.config.namespace.clone(),
+            state_dir: absolute(&running.state_dir),
             audit: running.audit.lock().as_ref().map_or_else(|| "closed".to_owned(), crate::audit::Audit::state),
             uptime_s: running.since.elapsed().as_secs(),
             sandbox: self.config.sandbox.word().to_owned(),
@@ -184,4 +186,9 @@ fn built_in() -> ProviderReport {
         state: "ready".to_owned(),
         ..ProviderReport::default()
     }
+}
+
+/// Whoever asks is somewhere else.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
