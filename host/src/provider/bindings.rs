@@ -30,6 +30,8 @@ pub(super) struct Bindings {
     /// What the present process owes an answer to, by request.
     awaited: HashMap<u64, Awaited>,
     last_request: u64,
+    /// What those who wait for a link are going to be told.
+    answers: Vec<(Done<Result<(), BindError>>, Result<(), BindError>)>,
     hidden: Hidden,
     /// Told which links there are: what they give follows from them.
     authority: Authority,
@@ -56,7 +58,7 @@ impl Bindings {
         }
         let links = links.into_iter().map(|(actor, settings)| (actor, unbound(settings))).collect();
         let provider = authority.key().clone();
-        Self { provider, links, awaited: HashMap::new(), last_request: 0, hidden, authority }
+        Self { provider, links, awaited: HashMap::new(), last_request: 0, answers: Vec::new(), hidden, authority }
     }
 
     /// Takes a link in, or the new settings of one, for a process that comes when the provider is released.
@@ -182,7 +184,7 @@ impl Bindings {
         self.links.iter().map(|(actor, link)| (actor.clone(), link.binding.clone())).collect()
     }
 
-    /// Notes what became of a link, and answers whoever waits for it.
+    /// Notes what became of a link, for whoever waits for it, too.
     fn settle(&mut self, actor: &str, rejection: Option<String>, denied: Option<String>) {
         let Some(link) = self.links.get_mut(actor) else { return };
         let rejection = rejection.map(|reason| {
@@ -200,7 +202,12 @@ impl Bindings {
                 Err(BindError::Rejected { provider, actor, reason })
             }
         };
-        if let Some(waiter) = waiter {
+        self.answers.extend(waiter.map(|waiter| (waiter, answer)));
+    }
+
+    /// Answers those who wait. What they look at next is to be published already.
+    pub(super) fn answer(&mut self) {
+        for (waiter, answer) in self.answers.drain(..) {
             let _ = waiter.send(answer);
         }
     }

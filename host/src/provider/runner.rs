@@ -175,6 +175,8 @@ impl Runner {
             Effect::Open => {
                 self.heartbeat.begin(Deadline::now());
                 if let Some(ready) = self.ready.take() {
+                    // Whoever waits looks at it next.
+                    self.publish();
                     let _ = ready.send(Ok(()));
                 }
             }

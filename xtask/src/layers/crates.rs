@@ -183,7 +183,7 @@ mod tests {
             (package("tests", &[outside("bincode", None), ours("host")]), None),
             (
                 package("tests", &[ours("channel")]),
-                Some("tests/Cargo.toml: may not import channel (it may import: claims, host)"),
+                Some("tests/Cargo.toml: may not import channel (it may import: claims, host, sdk/testkit/rogue)"),
             ),
             (package("benches", &[ours("channel"), ours("host")]), None),
         ];

@@ -53,6 +53,7 @@ impl Runner {
 
     /// Answers those whose wish is done, or can't be.
     pub(super) fn settle(&mut self) {
+        self.bindings.answer();
         for attending in std::mem::take(&mut self.attending) {
             match self.outcome(&attending) {
                 None => self.attending.push(attending),
