@@ -31,7 +31,7 @@ pub(super) struct Bindings {
     awaited: HashMap<u64, Awaited>,
     last_request: u64,
     /// What those who wait for a link are going to be told.
-    answers: Vec<(Done<Result<(), BindError>>, Result<(), BindError>)>,
+    answers: Vec<(Done<Bound>, Bound)>,
     hidden: Hidden,
     /// Told which links there are: what they give follows from them.
     authority: Authority,
@@ -40,8 +40,11 @@ pub(super) struct Bindings {
 struct BoundLink {
     settings: Settings,
     binding: Binding,
-    waiter: Option<Done<Result<(), BindError>>>,
+    waiter: Option<Done<Bound>>,
 }
+
+/// What became of a bind.
+type Bound = Result<(), BindError>;
 
 enum Awaited {
     Bind(String),
