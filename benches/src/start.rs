@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_host::supervision::RestartPolicy;
+use cofferdam_host::supervision::{RestartBudget, RestartPolicy};
 use cofferdam_host::{NativeCapability, ProviderArchive};
 use cofferdam_tests::{Rig, artifacts, process};
 use nix::sys::signal::Signal;
@@ -32,7 +32,11 @@ impl Start {
         let archive = artifacts::archive(LIBRARY, CONTRACT);
         let (rig, actor) = runtime.block_on(async {
             // Each death counts as the first: it is the restart that is measured, not how restarts are spaced.
-            let restart = RestartPolicy { healthy_after: Duration::ZERO, ..RestartPolicy::default() };
+            let restart = RestartPolicy {
+                budget: RestartBudget::None,
+                healthy_after: Duration::ZERO,
+                ..RestartPolicy::default()
+            };
             let rig = Rig::start_with(|builder| builder.with_restart_policy(restart)).await;
             let actor = rig.actor("caller", &[CONTRACT]).await;
             rig.link(&actor, CONTRACT, &Self::provider(&archive).id(), &[]).await.expect("a link may come first");
