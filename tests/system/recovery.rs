@@ -208,8 +208,6 @@ fn ten_kills_leak_nothing() {
             load.stop();
         };
         round(2).await;
-        // Two for each provider: its own process, and the first of its pid namespace. Those that explain the first deaths end.
-        until("only the providers run", async || Held::now().children == 4).await;
         let before = settled().await;
         round(10).await;
         let mut now = Held::now();
@@ -218,7 +216,7 @@ fn ten_kills_leak_nothing() {
             now.is_within(before)
         })
         .await;
-        until("only the providers run", async || Held::now().children == 4).await;
+        assert_eq!(before.children, 4, "two processes for each provider: its own, and the first of its pid namespace");
         counter.rig.host.stop().await;
         until("no process is left", async || Held::now().children == 0).await;
     });
