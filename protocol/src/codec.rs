@@ -47,7 +47,20 @@ pub(crate) fn read_message<T: Decode<()>>(bytes: &[u8]) -> Result<T, DecodeError
 fn malformed(what: &'static str, limit: usize, error: &bincode::error::DecodeError) -> DecodeError {
     match error {
         bincode::error::DecodeError::LimitExceeded => DecodeError::TooLong { what, limit: limit as u64 },
-        error => DecodeError::Malformed { what, why: error.to_string() },
+        error => DecodeError::Malformed { what, why: in_words(error) },
+    }
+}
+
+/// What can be wrong with the bytes of our types, for people; the library's own words are those of a debugger.
+fn in_words(error: &bincode::error::DecodeError) -> String {
+    use bincode::error::DecodeError as Error;
+    match error {
+        Error::UnexpectedEnd { .. } => "it ends too soon".to_owned(),
+        Error::UnexpectedVariant { type_name, found, .. } => format!("{found} is no tag of a {type_name}"),
+        Error::Utf8 { inner } => format!("a text in it is not UTF-8: {inner}"),
+        Error::InvalidBooleanValue(found) => format!("{found} is neither true nor false"),
+        Error::OutsideUsizeRange(found) => format!("{found} is no length"),
+        other => other.to_string(),
     }
 }
 

@@ -57,6 +57,9 @@ pub const FRAMES_MAX: usize = 64;
 /// How many calls one provider may declare, or make, at once.
 pub const CALLS_MAX: u32 = 1024;
 
+/// How many asks of a shim may be without an answer. A provider asks when it is bound, not on each call.
+pub const ASKS_MAX: usize = 256;
+
 /// The longest prefix of `words` that fits [`WORDS_BYTES_MAX`], cut between characters.
 pub fn clip(words: &str) -> &str {
     &words[..words.floor_char_boundary(WORDS_BYTES_MAX)]

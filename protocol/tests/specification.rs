@@ -42,6 +42,7 @@ fn the_page_states_every_limit() {
         ("MODULES_MAX", MODULES_MAX),
         ("FRAMES_MAX", FRAMES_MAX),
         ("CALLS_MAX", CALLS_MAX as usize),
+        ("ASKS_MAX", ASKS_MAX),
     ];
     for (name, value) in limits {
         states(&format!("| `{name}` | {value} |"));

@@ -8,15 +8,13 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use cofferdam_channel::Deadline;
 use cofferdam_channel::control::ControlSender;
 use cofferdam_channel::protocol::control::{Refusal, ShimMessage, Want};
+use cofferdam_channel::protocol::limits::ASKS_MAX;
 use parking_lot::Mutex;
-
-/// How many asks may wait at once. A provider asks when it is bound, not on each call.
-const WAITING_MAX: usize = 256;
 
 /// What became of an ask.
 pub(crate) type Granted = Result<OwnedFd, (Refusal, String)>;
 
-/// The asks that wait for an answer.
+/// The asks that have no answer yet.
 pub(crate) struct Asks {
     sender: Arc<ControlSender>,
     waiting: Mutex<Waiting>,
@@ -25,6 +23,7 @@ pub(crate) struct Asks {
 #[derive(Default)]
 struct Waiting {
     next_request: u64,
+    /// Those whose caller has gone, too: the host counts them.
     by_request: HashMap<u64, SyncSender<Granted>>,
 }
 
@@ -38,8 +37,8 @@ impl Asks {
         let (answer_to, answer) = sync_channel(1);
         let request = {
             let mut waiting = self.waiting.lock();
-            if waiting.by_request.len() >= WAITING_MAX {
-                return Err((Refusal::Failed, format!("{WAITING_MAX} requests to the host wait already")));
+            if waiting.by_request.len() >= ASKS_MAX {
+                return Err((Refusal::Failed, format!("{ASKS_MAX} requests to the host wait already")));
             }
             waiting.next_request += 1;
             let request = waiting.next_request;
@@ -47,7 +46,7 @@ impl Asks {
             request
         };
         let sent = self.sender.send(&ShimMessage::Ask { request, want });
-        let granted = match sent {
+        match sent {
             Err(error) => Err((Refusal::Failed, error.to_string())),
             Ok(()) => answer.recv_timeout(deadline.remaining()).unwrap_or_else(|error| {
                 Err(match error {
@@ -55,9 +54,7 @@ impl Asks {
                     RecvTimeoutError::Disconnected => (Refusal::Failed, "the host has gone".to_owned()),
                 })
             }),
-        };
-        self.waiting.lock().by_request.remove(&request);
-        granted
+        }
     }
 
     /// The host answered. An answer nobody waits for any more closes its descriptor.

@@ -90,7 +90,7 @@ fn masked_line(line: &str) -> Option<String> {
         && (line.contains("+0x") || line.contains("  ?  ") || line.starts_with("           at "));
     let line = line.split("  library+").next().unwrap_or(line);
     if frame {
-        let (_, function) = line.split_once("cofferdam_probe::deaths::")?;
+        let (_, function) = line.split_once("::deaths::")?;
         return Some(format!("    deaths::{function}"));
     }
     // It came by another way, perhaps too late.
@@ -154,7 +154,7 @@ async fn the_backtrace_leads_to_the_place_in_the_source() {
     let report = scene.last_of(1).await;
     let functions = functions(&report);
     let at = |name: &str| functions.iter().position(|function| function.contains(name));
-    let place = (at("inner_of_a_fault"), at("outer_of_a_fault"), at("deaths::die"));
+    let place = (at("deaths::read_at"), at("outer_of_a_fault"), at("deaths::die"));
     assert!(place.0.is_some() && place.0 < place.1 && place.1 < place.2, "{functions:#?}");
     let source = report
         .backtrace
@@ -182,7 +182,7 @@ async fn a_stripped_library_says_why_there_are_no_names() {
     let remark = report.backtrace.remark.clone().unwrap_or_default();
     assert!(remark.contains("stripped of its symbols"), "{report:#?}");
     let of_library = report.backtrace.frames.iter().filter(|frame| frame.module == "library").count();
-    assert!(of_library >= 3 && functions(&report).iter().all(|name| !name.contains("probe::deaths")), "{report:#?}");
+    assert!(of_library >= 3 && functions(&report).iter().all(|name| !name.contains("::deaths")), "{report:#?}");
     scene.stop().await;
 }
 

@@ -11,6 +11,7 @@ mod full_disk;
 mod grants;
 mod host_death;
 mod lifecycle;
+mod matrix;
 mod mending;
 mod policy;
 mod recovery;

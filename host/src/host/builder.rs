@@ -12,7 +12,7 @@ use crate::audit::AuditSizes;
 use crate::control::paths::Place;
 use crate::policy::Authorizer;
 use crate::provider::Sandbox;
-use crate::supervision::{HealthPolicy, RestartPolicy};
+use crate::supervision::{HealthPolicy, RestartPolicy, Timing};
 use crate::words::{ActorLimits, CallLimits};
 
 /// Calls that a provider gets at once, if it declares more, and calls it may make at once.
@@ -36,8 +36,7 @@ pub(super) struct Config {
     pub(super) shim: Option<PathBuf>,
     pub(super) limits: CallLimits,
     pub(super) actor_limits: ActorLimits,
-    pub(super) restart: RestartPolicy,
-    pub(super) health: HealthPolicy,
+    pub(super) timing: Timing,
     pub(super) sandbox: Sandbox,
     pub(super) provider_calls_max: u32,
     pub(super) audit_sizes: AuditSizes,
@@ -55,8 +54,7 @@ impl Default for Config {
             shim: None,
             limits: CallLimits::default(),
             actor_limits: ActorLimits::default(),
-            restart: RestartPolicy::default(),
-            health: HealthPolicy::default(),
+            timing: Timing::default(),
             sandbox: Sandbox::default(),
             provider_calls_max: PROVIDER_CALLS_MAX,
             audit_sizes: AuditSizes::default(),
@@ -141,10 +139,24 @@ impl HostBuilder {
         self
     }
 
+    /// How long a provider's process may take from its spawn until it takes calls. Without this, 15 seconds.
+    #[must_use]
+    pub fn with_start_timeout(mut self, timeout: Duration) -> Self {
+        self.config.timing.start_timeout = timeout;
+        self
+    }
+
+    /// How long a provider that is stopped may take to end what is in flight, before it is killed. Without this, 2 seconds.
+    #[must_use]
+    pub fn with_drain_timeout(mut self, timeout: Duration) -> Self {
+        self.config.timing.drain_timeout = timeout;
+        self
+    }
+
     /// How often providers are asked how they are, and when they count as hung.
     #[must_use]
     pub fn with_health_policy(mut self, health: HealthPolicy) -> Self {
-        self.config.health = health;
+        self.config.timing.health = health;
         self
     }
 
@@ -152,7 +164,7 @@ impl HostBuilder {
     /// for one.
     #[must_use]
     pub fn with_restart_policy(mut self, restart: RestartPolicy) -> Self {
-        self.config.restart = restart;
+        self.config.timing.restart = restart;
         self
     }
 

@@ -105,9 +105,10 @@ impl Host {
     fn timing(&self, capability: &NativeCapability) -> Timing {
         let config = &self.inner.config;
         // What ignores its deadline for as long again as a call may take has no intention to heed it.
-        let stuck_after = config.health.stuck_after.max(config.limits.timeout);
-        let health = HealthPolicy { stuck_after, ..config.health };
-        Timing { restart: capability.restart.unwrap_or(config.restart), health, ..Timing::default() }
+        let timing = config.timing;
+        let stuck_after = timing.health.stuck_after.max(config.limits.timeout);
+        let health = HealthPolicy { stuck_after, ..timing.health };
+        Timing { restart: capability.restart.unwrap_or(timing.restart), health, ..timing }
     }
 
     /// Drains a provider and ends its process. One that doesn't run is no error. Its links stay set. Until it has ended,

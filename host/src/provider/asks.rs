@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_channel::protocol::control::{HostMessage, Refusal, Want};
-use cofferdam_channel::protocol::limits::clip;
+use cofferdam_channel::protocol::limits::{ASKS_MAX, clip};
 use tokio::sync::Semaphore;
 
 use super::grants::{self, Asker};
@@ -13,9 +13,6 @@ use super::outbox::{Answer, Outbox};
 
 /// Requests of a provider that the host works on at once, each on a thread.
 const RUNNING_MAX: usize = 16;
-
-/// Requests of a provider that are not answered yet, each with the descriptor that waits to be sent: more are refused.
-const WAITING_MAX: usize = 64;
 
 /// How long a provider that is told of a change of its links keeps what it listens on without them.
 const TIME_TO_CLOSE: Duration = Duration::from_secs(1);
@@ -26,21 +23,23 @@ const TIME_TO_CLOSE_ALL: Duration = Duration::from_millis(100);
 /// The asks of one process.
 pub(super) struct Asks {
     asker: Asker,
+    /// Those that are not answered yet, each with the descriptor that waits to be sent.
     waiting: Arc<Semaphore>,
     running: Arc<Semaphore>,
 }
 
 impl Asks {
     pub(super) fn new(asker: Asker) -> Self {
-        let (waiting, running) = (Arc::new(Semaphore::new(WAITING_MAX)), Arc::new(Semaphore::new(RUNNING_MAX)));
+        let (waiting, running) = (Arc::new(Semaphore::new(ASKS_MAX)), Arc::new(Semaphore::new(RUNNING_MAX)));
         Self { asker, waiting, running }
     }
 
-    /// Opens what the provider asks for, and hands it over.
-    pub(super) fn answer(&self, request: u64, want: Want, outbox: &Outbox) {
+    /// Opens what the provider asks for, and hands it over. An error says how this breaks the protocol.
+    pub(super) fn answer(&self, request: u64, want: Want, outbox: &Outbox) -> Result<(), String> {
         let Ok(turn) = self.waiting.clone().try_acquire_owned() else {
-            let reason = format!("{WAITING_MAX} requests wait already");
-            return outbox.send(&HostMessage::Refused { request, refusal: Refusal::Failed, reason });
+            return Err(format!(
+                "it asked for more while {ASKS_MAX} requests have no answer, or it does not read them"
+            ));
         };
         let (outbox, running, asker) = (outbox.clone(), self.running.clone(), self.asker.clone());
         tokio::spawn(async move {
@@ -53,6 +52,7 @@ impl Asks {
             };
             outbox.answer(Answer { message, descriptor, turn }).await;
         });
+        Ok(())
     }
 
     /// Takes back what no link and no grant gives any more.

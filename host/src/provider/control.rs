@@ -26,6 +26,8 @@ pub(super) enum ControlError {
     Io(#[source] io::Error),
     #[error("{0}")]
     Protocol(#[from] DecodeError),
+    #[error("the shim sent descriptors along with its hello, which nobody takes")]
+    Descriptors,
     #[error("the shim has not read its control socket for {SEND_TIMEOUT:?}")]
     Stalled,
 }

@@ -167,6 +167,11 @@ impl Process {
         }
     }
 
+    /// It said why it is of no use, and is going to end by itself: waits for that, for a moment.
+    pub(super) fn expect_end(&mut self, why: String) {
+        self.ending.get_or_insert((why, Instant::now() + EXIT_AFTER_EOF));
+    }
+
     pub(super) const fn missing(&self) -> Confinement {
         self.missing
     }
@@ -241,8 +246,8 @@ impl Process {
     }
 
     /// Opens what the provider asks for, beside everything else, and hands it over.
-    pub(super) fn answer(&self, request: u64, want: Want) {
-        self.asks.answer(request, want, &self.outbox);
+    pub(super) fn answer(&self, request: u64, want: Want) -> Result<(), String> {
+        self.asks.answer(request, want, &self.outbox)
     }
 
     /// Nothing more comes from the host: a shim that has drained ends by itself.

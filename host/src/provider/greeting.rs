@@ -88,19 +88,23 @@ async fn read_signed<const N: usize>(stream: &UnixStream) -> Result<([u8; N], Pi
             return Err(ControlError::Eof);
         }
         read += came;
-        writer = from;
+        writer = from.ok_or(ControlError::Descriptors)?;
     }
     Ok((bytes, writer))
 }
 
-/// There is room for credentials only: descriptors that come along are closed by the kernel.
-fn receive_signed(stream: &UnixStream, bytes: &mut [u8]) -> io::Result<(usize, Pid)> {
+/// How many bytes came, and from whom. There is room for credentials only: descriptors that come along are closed by the
+/// kernel, which says so; then nobody is named.
+fn receive_signed(stream: &UnixStream, bytes: &mut [u8]) -> io::Result<(usize, Option<Pid>)> {
     let mut room = nix::cmsg_space!(UnixCredentials);
     let mut parts = [IoSliceMut::new(bytes)];
     let received = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut room), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    if received.flags.contains(MsgFlags::MSG_CTRUNC) {
+        return Ok((received.bytes, None));
+    }
     let writer = received.cmsgs()?.find_map(|message| match message {
         ControlMessageOwned::ScmCredentials(credentials) => Some(Pid::from_raw(credentials.pid())),
         _ => None,
     });
-    Ok((received.bytes, writer.unwrap_or(Pid::from_raw(0))))
+    Ok((received.bytes, Some(writer.unwrap_or(Pid::from_raw(0)))))
 }

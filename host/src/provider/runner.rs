@@ -60,6 +60,8 @@ pub(super) struct Runner {
     hidden: Hidden,
     /// The process said that it has drained, and answers are still on their way.
     drained: bool,
+    /// The process said that it could not load, and why: its end is awaited.
+    not_loaded: Option<String>,
     /// Why the last process ended.
     cause: Option<Cause>,
     /// What its calls in flight are told.
@@ -107,6 +109,7 @@ impl Runner {
             alive: Arc::new(watch::Sender::new(())),
             line: None,
             drained: false,
+            not_loaded: None,
             cause: None,
             line_end: LineEnd::Crashed,
             ready: None,
@@ -216,6 +219,10 @@ impl Runner {
                     self.end(Event::Broken, Cause::Broke(format!("it broke the protocol: {why}")));
                 }
             }
+            Happened::Exited(_) | Happened::Broke(_) if self.not_loaded.is_some() => {
+                let why = self.not_loaded.take().unwrap_or_default();
+                self.end(Event::Failed, Cause::NotStarted(why));
+            }
             Happened::Exited(exit) => {
                 let end = if exit == Exit::Code(0) { End::Clean } else { End::Crash };
                 self.end(Event::Exited(end), Cause::Exited(exit));
@@ -259,7 +266,7 @@ impl Runner {
         if let Some(process) = self.process.take() {
             process.fail_calls(self.line_end, &self.cause_in_words());
         }
-        (self.line, self.drained) = (None, false);
+        (self.line, self.drained, self.not_loaded) = (None, false, None);
         self.bindings.process_ended();
     }
 

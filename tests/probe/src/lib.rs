@@ -116,7 +116,7 @@ impl Provider for Probe {
             "Bytes" => reply.write(&vec![b'x'; rmp_serde::from_slice(call.payload())?]),
             "Panic" => panic!("asked to panic"),
             "Abort" => std::process::abort(),
-            "Segfault" => faults::segfault(),
+            "Segfault" => cofferdam_faults::deaths::segfault(),
             "Exit" => std::process::exit(rmp_serde::from_slice(call.payload())?),
             "Hang" => hang(),
             "Health" => {
@@ -143,16 +143,6 @@ impl Provider for Probe {
 fn hang() -> ! {
     loop {
         std::thread::park();
-    }
-}
-
-#[allow(unsafe_code, reason = "dying is what the test asks for")]
-mod faults {
-    /// Reads where nothing is.
-    pub(super) fn segfault() -> ! {
-        // SAFETY: none; the kernel ends the process.
-        let nothing = unsafe { std::ptr::read_volatile(std::hint::black_box(std::ptr::without_provenance::<u64>(8))) };
-        panic!("there is something at address 8: {nothing}")
     }
 }
 

@@ -41,12 +41,14 @@ const ARROWS: &[Arrows] = &[
     Arrows { folder: "sdk/abi",       may_import: &[],                               never: &["tokio", "serde", "libc"] },
     Arrows { folder: "sdk/provider",  may_import: &["sdk/abi"],                      never: &["hyper"] },
     Arrows { folder: "sdk/testkit",   may_import: &["channel", "sdk/provider"],      never: &[] },
-    Arrows { folder: "sdk/testkit/rogue", may_import: &["sdk/provider"],             never: &["wasmer"] },
+    Arrows { folder: "sdk/testkit/faults", may_import: &["sdk/abi"],                 never: &["tokio", "wasmer"] },
+    Arrows { folder: "sdk/testkit/rogue", may_import: &["sdk/provider", "sdk/testkit/faults"], never: &["wasmer"] },
+    Arrows { folder: "sdk/testkit/rogue-shim", may_import: &["channel", "sdk/testkit/faults"], never: &["tokio", "wasmer"] },
     Arrows { folder: "sdk/legacy",    may_import: &["sdk/abi"],                      never: &[] },
     Arrows { folder: "providers/*",   may_import: &["sdk/provider"],                 never: &["wasmer"] },
-    // Its list of attempts is what the tests of the sandbox walk.
-    Arrows { folder: "tests",         may_import: &["claims", "host", "sdk/testkit/rogue"], never: &[] },
-    Arrows { folder: "tests/probe",   may_import: &["sdk/provider"],                 never: &["wasmer"] },
+    // Their lists of attempts and faults are what the tests walk.
+    Arrows { folder: "tests",         may_import: &["claims", "host", "sdk/testkit/faults", "sdk/testkit/rogue"], never: &[] },
+    Arrows { folder: "tests/probe",   may_import: &["sdk/provider", "sdk/testkit/faults"], never: &["wasmer"] },
     Arrows { folder: "benches",       may_import: &[ANYTHING],                       never: &[] },
     Arrows { folder: "xtask",         may_import: &[],                               never: &["tokio"] },
 ];
@@ -183,7 +185,9 @@ mod tests {
             (package("tests", &[outside("bincode", None), ours("host")]), None),
             (
                 package("tests", &[ours("channel")]),
-                Some("tests/Cargo.toml: may not import channel (it may import: claims, host, sdk/testkit/rogue)"),
+                Some(
+                    "tests/Cargo.toml: may not import channel (it may import: claims, host, sdk/testkit/faults, sdk/testkit/rogue)",
+                ),
             ),
             (package("benches", &[ours("channel"), ours("host")]), None),
         ];

@@ -4,7 +4,6 @@
 use cofferdam_channel::protocol::control::ShimMessage;
 
 use super::Runner;
-use super::deaths::Cause;
 use crate::provider::output::{self, printable};
 use crate::supervision::{Event, State};
 
@@ -14,9 +13,7 @@ impl Runner {
         match message {
             ShimMessage::Loaded { name, concurrency } => self.loaded(&name, concurrency),
             ShimMessage::NotLoaded { reason, .. } => {
-                let denied = self.process.as_ref().and_then(|process| process.asks().take_denial());
-                let reason = denied.map_or(reason.clone(), |denied| format!("{reason}; {denied}"));
-                self.end(Event::Failed, Cause::NotStarted(reason));
+                self.not_loaded(reason);
                 Ok(())
             }
             ShimMessage::Bound { request, rejection } => {
@@ -44,12 +41,10 @@ impl Runner {
                 self.follow(beat);
                 Ok(())
             }
-            ShimMessage::Ask { request, want } => {
-                if let Some(process) = &self.process {
-                    process.answer(request, want);
-                }
-                Ok(())
-            }
+            ShimMessage::Ask { request, want } => match &self.process {
+                Some(process) => process.answer(request, want),
+                None => Ok(()),
+            },
             ShimMessage::Log { level, line, dropped } => {
                 self.log.line(level, &line, dropped);
                 Ok(())
@@ -61,6 +56,15 @@ impl Runner {
                 Ok(())
             }
         }
+    }
+
+    /// The process ends by itself next. What it says is the cause of that, and how it ends goes into its report.
+    fn not_loaded(&mut self, reason: String) {
+        let Some(process) = &mut self.process else { return };
+        let denied = process.asks().take_denial();
+        let reason = denied.map_or(reason.clone(), |denied| format!("{reason}; {denied}"));
+        process.expect_end(reason.clone());
+        self.not_loaded = Some(reason);
     }
 
     fn loaded(&mut self, name: &str, concurrency: u32) -> Result<(), String> {

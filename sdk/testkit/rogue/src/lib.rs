@@ -1,13 +1,14 @@
-//! A provider that tries to get out of its sandbox. Never shipped.
+//! A provider that tries to get out of its sandbox, or does wrong what it can. Never shipped.
 //!
 //! An operation is the name of an [`Attempt`], its argument an [`Outside`] as a MessagePack map. The attempt is made with
 //! raw system calls, and the answer says in a line what became of it: `refused: …`, `bounded: …`, `unbounded: …`, or
 //! `OUT: …` when it got what it must not get. An attempt that ends the process answers nothing.
 //!
-//! `Rest` does nothing and answers `here`. Nothing here may harm the machine of whoever runs the tests when it succeeds.
+//! `Rest` does nothing and answers `here`. What it does wrong when it is told to is in `faulty.rs`. Nothing here may harm the machine of whoever runs the tests when it succeeds.
 #![deny(unsafe_code)]
 
 mod attempt;
+mod faulty;
 mod outcome;
 mod raw;
 mod ways;
@@ -15,9 +16,13 @@ mod ways;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 pub use attempt::Attempt;
+use cofferdam_faults::Stage;
 use cofferdam_provider::{Call, Failure, Host, Link, Provider, Reply};
+use faulty::Faulty;
+pub use faulty::VARIABLE;
 use serde::{Deserialize, Serialize};
 
 /// What there is outside, to be reached.
@@ -50,6 +55,7 @@ pub struct Outside {
 /// The provider.
 pub struct Rogue {
     host: Host,
+    faulty: Faulty,
     listener: OnceLock<TcpListener>,
     /// The descriptor that this library was opened from: the shim closes its own.
     _library: Vec<OwnedFd>,
@@ -68,18 +74,31 @@ impl Provider for Rogue {
     const CONCURRENCY: u32 = 4;
 
     fn create(host: Host) -> Result<Self, Failure> {
-        Ok(Self { host, listener: OnceLock::new(), _library: ways::descriptors::library_again() })
+        faulty::create()?;
+        let library = ways::descriptors::library_again();
+        Ok(Self { host, faulty: Faulty::default(), listener: OnceLock::new(), _library: library })
     }
 
-    fn bind(&self, _link: &Link<'_>) -> Result<(), Failure> {
-        Ok(())
+    fn bind(&self, link: &Link<'_>) -> Result<(), Failure> {
+        faulty::bind(link)
     }
 
     fn unbind(&self, _actor: &str) {}
 
+    fn health(&self) -> Result<(), Failure> {
+        self.faulty.act_at(Stage::Ready)
+    }
+
+    fn shutdown(&self, _timeout: Duration) {
+        self.faulty.drain();
+    }
+
     fn handle(&self, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Failure> {
         if call.operation() == "Rest" {
             return reply.write(b"here");
+        }
+        if let Some(outcome) = self.faulty.handle(call) {
+            return reply.write(&outcome?);
         }
         let found = Attempt::ALL.iter().find(|attempt| attempt.name() == call.operation());
         let Some(attempt) = found else { return Err(Failure::unknown_operation(call.operation())) };

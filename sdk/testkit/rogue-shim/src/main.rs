@@ -1,0 +1,54 @@
+//! A shim that breaks the rules of the protocol, each when it is told to, and keeps them else. Never shipped.
+//!
+//! Nothing confines it and it holds no library; it serves calls by itself: `Echo` answers its argument, `Acted` whether
+//! the fault was done, `Act` is the call in which a fault of the stage `calling` is done, and `Linger` is answered when
+//! the provider is told to end.
+//!
+//! A file named `fault` beside the path that it was started by says what to do wrong and when: `GarbageFrame calling`. A
+//! second start of the same provider keeps to the rules.
+//!
+//! The story is that of a good shim: meet, load, serve. Start reading at `wrong.rs`.
+#![forbid(unsafe_code)]
+
+mod calls;
+mod greet;
+mod orders;
+mod serve;
+mod wrong;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use cofferdam_channel::control::ControlReceiver;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cofferdam-rogue-shim: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    // Whatever it hangs in, it does not outlive the tests.
+    set_pdeathsig(Signal::SIGKILL)?;
+    let control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let orders = orders::read()?;
+    let orders = greet::greet(&control, orders)?;
+    let mut receiver = ControlReceiver::new(control.try_clone()?);
+    let world = serve::load(&mut receiver, control, orders)?;
+    serve::serve(&mut receiver, &world)
+}
+
+/// Does nothing any more, and lives on.
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,64 @@
+//! The fault matrix: everything that the process of a provider can do wrong, at each stage of its life where it can.
+//!
+//! Each [`Cell`] leaves a row in a golden table: what the caller is told and what became of the call, what `ps` says, and
+//! what the crash report says. All the while an unrelated actor calls an unrelated provider without a pause: none of its
+//! calls fails or is late. After each cell nothing is left behind: no process, no descriptor, no thread; and after all of
+//! them, no memory.
+//!
+//! `ward.rs` does a cell and watches, `load.rs` is the unrelated pair, `expected.rs` says who dies.
+
+mod expected;
+mod load;
+mod ward;
+
+use cofferdam_faults::Cell;
+use cofferdam_tests::process::{Held, alone, memory_bytes, until};
+
+use ward::Ward;
+
+/// What the host's memory may grow by over the whole matrix: far less than what one flood or one large call is.
+const GROWTH_BYTES_MAX: u64 = 48 << 20;
+
+/// Cells before memory is looked at: caches and pools are filled by then.
+const WARM_UP: usize = 20;
+
+/// Idle threads of the runtime come and go, whatever was done; one for each cell would be many more.
+const IDLE_THREADS: usize = 3;
+
+#[test]
+fn every_fault_costs_its_own_callers_only() {
+    alone("matrix::every_fault_costs_its_own_callers_only", || async {
+        let cells: Vec<Cell> = Cell::all().collect();
+        let ward = Ward::start().await;
+        let (mut table, mut memory) = (String::new(), u64::MAX);
+        let before = Held::now();
+        let before = Held { threads: before.threads + IDLE_THREADS, ..before };
+        for (number, cell) in cells.iter().enumerate() {
+            let row = ward.walk(*cell).await;
+            eprint!("{row}");
+            table.push_str(&row);
+            nothing_is_left(*cell, before).await;
+            if number == WARM_UP {
+                memory = memory_bytes();
+            }
+        }
+        let grown = memory_bytes().saturating_sub(memory);
+        assert!(grown < GROWTH_BYTES_MAX, "the host grew by {grown} bytes");
+        insta::assert_snapshot!("matrix", table);
+        ward.end().await;
+        until("no process is left", async || Held::now().children == 0).await;
+    });
+}
+
+async fn nothing_is_left(cell: Cell, before: Held) {
+    let mut now = before;
+    until(&format!("nothing is left of: {cell}"), async || {
+        let held = Held::now();
+        if held != now {
+            eprintln!("{cell}: {held:?}, where {before:?} is due");
+            now = held;
+        }
+        held.is_within(before)
+    })
+    .await;
+}

@@ -1,0 +1,277 @@
+//! Does one cell, watches what follows, and leaves all as it was.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cofferdam_faults::{Cell, Fault, LibraryFault, ShimFault, Stage, disguised};
+use cofferdam_host::control::ProviderReport;
+use cofferdam_host::crash::{CrashReport, Reports};
+use cofferdam_host::supervision::{HealthPolicy, RestartBudget, RestartPolicy, WhileDown};
+use cofferdam_host::words::{EnvGrant, Grants, ProviderLimits};
+use cofferdam_host::{HostError, NativeCapability};
+use cofferdam_rogue::VARIABLE;
+use cofferdam_tests::golden::{redact, show, show_error};
+use cofferdam_tests::process::until;
+use cofferdam_tests::{Rig, artifacts, payload};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::expected::dies;
+use super::load::Load;
+
+const ROGUE: &str = "cofferdam:rogue";
+
+/// How long a call may take. Long for a call that works, on a busy machine.
+const TIMEOUT: Duration = Duration::from_millis(800);
+
+/// How long a start may take.
+const START_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a drain may take.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The argument of a call whose callee reads no further: more than the buffers of a socket hold.
+const LARGE_BYTES: usize = 2 << 20;
+
+/// A host, an actor whose provider does wrong, and an unrelated pair.
+pub(super) struct Ward {
+    rig: Rig,
+    actor: String,
+    load: Load,
+    good: NativeCapability,
+    /// Where the host finds its shim.
+    shim: PathBuf,
+}
+
+type Ended = Result<Vec<u8>, HostError>;
+
+impl Ward {
+    pub(super) async fn start() -> Self {
+        let shims = tempfile::tempdir().expect("a temporary directory").keep();
+        let shim = shims.join("shim");
+        symlink(artifacts::shim(), &shim).expect("a link can be made");
+        let restart = RestartPolicy {
+            budget: RestartBudget::None,
+            first_delay: Duration::from_millis(1),
+            delay_max: Duration::from_millis(10),
+            // What finds no process waits for the next, so that its outcome is the same each time.
+            while_down: WhileDown::Wait,
+            ..RestartPolicy::default()
+        };
+        let (interval, timeout) = (Duration::from_millis(50), Duration::from_millis(250));
+        let health = HealthPolicy { interval, timeout, ..HealthPolicy::default() };
+        let found = shim.clone();
+        let rig = Rig::start_with(|builder| {
+            let builder = builder.with_shim(found).with_rpc_timeout(TIMEOUT).with_restart_policy(restart);
+            let builder = builder.with_start_timeout(START_TIMEOUT).with_drain_timeout(DRAIN_TIMEOUT);
+            builder.with_health_policy(health)
+        })
+        .await;
+        let load = Load::begin(&rig, TIMEOUT).await;
+        let actor = rig.actor("caller", &[ROGUE]).await;
+        Self { rig, actor, load, good: artifacts::provider("rogue", ROGUE), shim }
+    }
+
+    pub(super) async fn end(self) {
+        self.load.end().await;
+        self.rig.host.stop().await;
+        let shims = self.shim.parent().expect("it lies in a folder");
+        fs::remove_dir_all(shims).expect("it is ours");
+    }
+
+    /// Does it, and says in a few lines what followed.
+    pub(super) async fn walk(&self, cell: Cell) -> String {
+        self.point(cell);
+        let reports = self.reports().list().expect("the folder can be read");
+        let provider = self.provider(cell);
+        let id = provider.id();
+        let bound = if cell.stage == Stage::Binding { cell.fault.name() } else { "" };
+        let values: &[(&str, &str)] = if bound.is_empty() { &[] } else { &[("FAULT", bound)] };
+        self.rig.link(&self.actor, ROGUE, &id, values).await.expect("a link may come first");
+        let mut row = format!("{cell}\n");
+        let mut say = |what: &str, words: String| {
+            let _ = writeln!(row, "    {what:7} {words}");
+        };
+        match self.rig.host.start_native_capability(provider).await {
+            Err(error) => {
+                say("start", told(&Err(error)));
+                say("next", told(&self.call("Echo", &json!("next")).await));
+            }
+            Ok(()) if cell.stage == Stage::Draining => say("caller", self.drain(cell, &id).await),
+            Ok(()) => {
+                if let Some(caller) = self.act(cell, &id).await {
+                    say("caller", caller);
+                }
+                say("next", told(&self.call("Echo", &json!("next")).await));
+                if dies(cell) {
+                    self.rig.ready_pid(&id, 2).await;
+                }
+            }
+        }
+        say("ps", self.row(&id).await.map_or_else(|| "not kept".to_owned(), |row| in_words(&row)));
+        if cell.stage == Stage::Binding {
+            say("link", self.link(&id).await);
+        }
+        say("report", self.report(cell, reports.len()).await);
+        self.rig.host.stop_provider(&id, ROGUE, None).await.expect("what runs can be stopped");
+        let failures = self.load.goes_on(&self.rig).await;
+        assert_eq!(failures, Vec::<String>::new(), "calls that have nothing to do with: {cell}");
+        row
+    }
+
+    /// What the host starts as its shim from now on.
+    fn point(&self, cell: Cell) {
+        let target = match cell.fault {
+            Fault::Library(_) => artifacts::shim(),
+            Fault::Shim(_) => artifacts::programs().join("cofferdam-rogue-shim"),
+        };
+        let new = self.shim.with_file_name("new");
+        symlink(target, &new).expect("a link can be made");
+        fs::rename(new, &self.shim).expect("a link can be replaced");
+        fs::write(self.shim.with_file_name("fault"), cell.to_string()).expect("it can be written");
+    }
+
+    fn provider(&self, cell: Cell) -> NativeCapability {
+        let provider = match cell.fault {
+            Fault::Library(fault @ (LibraryFault::AbiMismatch | LibraryFault::MissingSymbol)) => {
+                let path = artifacts::programs().join("libcofferdam_rogue.so");
+                let library = disguised(fault, &fs::read(path).expect("it was built"));
+                let archive = artifacts::archive_of("rogue", ROGUE, &library);
+                NativeCapability::from_archive(&archive, None).expect("what was just signed verifies")
+            }
+            _ => self.good.clone(),
+        };
+        let mut grants = Grants::default();
+        if cell.stage == Stage::Loading {
+            grants.env.push(EnvGrant { name: VARIABLE.to_owned(), value: Some(cell.fault.name().to_owned()) });
+        }
+        let limits = ProviderLimits {
+            memory_bytes: Some(128 << 20),
+            threads: Some(64),
+            files: Some(64),
+            calls: Some(1),
+            ..ProviderLimits::default()
+        };
+        provider.with_grants(grants).with_limits(limits)
+    }
+
+    /// Does it in a provider that takes calls. What the caller is told, if somebody calls.
+    async fn act(&self, cell: Cell, id: &str) -> Option<String> {
+        match (cell.stage, cell.fault) {
+            (Stage::Ready, fault) => {
+                if matches!(fault, Fault::Library(_)) {
+                    self.arm(cell).await;
+                }
+                if dies(cell) {
+                    self.rig.ready_pid(id, 2).await;
+                } else {
+                    until("it has done it", async || {
+                        self.call("Acted", &Value::Null).await.is_ok_and(|said| said.ends_with(b"yes"))
+                    })
+                    .await;
+                }
+                None
+            }
+            (Stage::Calling, Fault::Shim(ShimFault::StopsReading)) => {
+                Some(told(&self.call("Act", &json!("x".repeat(LARGE_BYTES))).await))
+            }
+            (Stage::Calling, fault) => Some(told(&self.call("Act", &json!(fault.name())).await)),
+            _ => None,
+        }
+    }
+
+    /// Does it in a provider that is being stopped while a call is in it. What that call is told.
+    async fn drain(&self, cell: Cell, id: &str) -> String {
+        if matches!(cell.fault, Fault::Library(_)) {
+            self.arm(cell).await;
+        }
+        let lingering = self.begin("Linger", &json!("linger"));
+        until("the call is in it", async || {
+            self.rig.ps().await.actors.iter().any(|row| row.id == self.actor && row.calls_in_flight == 1)
+        })
+        .await;
+        self.rig.host.stop_provider(id, ROGUE, None).await.expect("a provider can be stopped");
+        told(&lingering.await.expect("no panic"))
+    }
+
+    async fn arm(&self, cell: Cell) {
+        let armed = self.call("Arm", &json!({ "fault": cell.fault.name(), "stage": cell.stage.name() })).await;
+        assert_eq!(show(&armed), "ok: armed", "{cell}");
+    }
+
+    async fn call(&self, operation: &str, argument: &Value) -> Ended {
+        self.rig.forward(&self.actor, ROGUE, operation, argument).await
+    }
+
+    fn begin(&self, operation: &str, argument: &Value) -> JoinHandle<Ended> {
+        let (host, actor) = (self.rig.host.clone(), self.actor.clone());
+        let call = payload::pack(&payload::forward(ROGUE, operation, argument));
+        tokio::spawn(async move { host.call_actor(&actor, "Forward", &call).await })
+    }
+
+    async fn row(&self, id: &str) -> Option<ProviderReport> {
+        let report = self.rig.ps().await;
+        report.providers.into_iter().find(|row| row.id == id)
+    }
+
+    /// What became of the link.
+    async fn link(&self, provider: &str) -> String {
+        let report = self.rig.ps().await;
+        let link = report.links.iter().find(|link| link.provider == provider);
+        redact(&link.expect("it was set").state)
+    }
+
+    fn reports(&self) -> Reports {
+        Reports::of(&self.rig.folder.path().join("state"))
+    }
+
+    /// What is written of the death, if there was one, after `before` others.
+    async fn report(&self, cell: Cell, before: usize) -> String {
+        if !dies(cell) {
+            let ids = self.reports().list().expect("the folder can be read");
+            assert_eq!(ids.len(), before, "nobody has died: {cell}");
+            return "none".to_owned();
+        }
+        let mut ids = Vec::new();
+        until("the report is written", async || {
+            ids = self.reports().list().expect("the folder can be read");
+            ids.len() > before
+        })
+        .await;
+        assert_eq!(ids.len(), before + 1, "one has died: {cell}");
+        died(&self.reports().read(&ids[before]).expect("what was written can be read"))
+    }
+}
+
+/// Blame, outcome, kind and text of an error, or the answer.
+fn told(ended: &Ended) -> String {
+    match ended {
+        Ok(answer) => format!("ok: {}", redact(&answer.escape_ascii().to_string())),
+        Err(error) => {
+            let report = error.report();
+            let text = show_error(error);
+            // The actor passes on what its own call failed with.
+            let text = text.split_once("Host error: ").map_or(text.as_str(), |(_, passed_on)| passed_on);
+            format!("{}, {}: {text}", report.blame.as_str(), report.outcome.as_str())
+        }
+    }
+}
+
+fn in_words(row: &ProviderReport) -> String {
+    let ProviderReport { state, generation, restarts, .. } = row;
+    let exit = row.last_exit.as_deref().unwrap_or("none");
+    redact(&format!("{state}, start {generation}, restarted {restarts} times, last exit: {exit}"))
+}
+
+fn died(report: &CrashReport) -> String {
+    let fault = report.fault.as_ref().map_or_else(
+        || report.backtrace.remark.clone().unwrap_or_default(),
+        |fault| format!("{} ({})", fault.signal, fault.why),
+    );
+    let ended = serde_json::to_value(&report.ended).expect("it is plain data");
+    let calls = report.calls_in_flight.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>();
+    redact(&format!("start {}, {ended}, in flight: {calls:?}, next: {}; {fault}", report.generation, report.decision))
+}
