@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod cgroups;
 pub mod elsewhere;
 pub mod golden;
 pub mod http;

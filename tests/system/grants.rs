@@ -314,6 +314,7 @@ async fn limits_bound_one_provider_and_nobody_else() {
         file_bytes: Some(1 << 20),
         calls: Some(3),
         cpu_s: Some(3600),
+        cpus_milli: None,
     };
     let scene = Scene::start_with(probe(None, None).with_limits(limits)).await;
     scene.check("Eat", &json!(32 << 20), "33554432 bytes").await;

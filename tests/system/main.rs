@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod cgroups;
 mod contracts;
 mod crashes;
 mod deadlines;

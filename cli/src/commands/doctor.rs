@@ -41,7 +41,7 @@ pub(crate) fn execute(args: &DoctorArgs, output: &Output) -> Result<(), Failure>
 }
 
 fn text(diagnosis: &Diagnosis, output: &Output) -> String {
-    let Diagnosis { kernel, uid, shim, sufficient, measures, complaints } = diagnosis;
+    let Diagnosis { kernel, uid, shim, sufficient, measures, control_groups, complaints } = diagnosis;
     let user = if *uid == 0 { "root".to_owned() } else { format!("user {uid}") };
     let mut text = crate::output::plain(&format!("kernel {kernel}, as {user}, shim {shim}\n\n"));
     let mut table = Table::new(["MEASURE", "IN FORCE", "NEEDED"]);
@@ -56,17 +56,20 @@ fn text(diagnosis: &Diagnosis, output: &Output) -> String {
             Cell::new(measure.measure),
             in_force,
             Cell::new(needed),
-            Cell::new(measure.how_to_get_it.unwrap_or("")),
+            Cell::new(measure.how_to_get_it.as_deref().unwrap_or("")),
         ]);
     }
     text.push_str(&table.render(output));
     let missing: Vec<_> =
-        measures.iter().filter_map(|measure| Some((measure.measure, measure.how_to_get_it?))).collect();
+        measures.iter().filter_map(|measure| Some((measure.measure, measure.how_to_get_it.as_deref()?))).collect();
     if !missing.is_empty() {
         text.push_str("\nhow to get the rest:\n");
         for (measure, advice) in missing {
             text.push_str(&format!("  {measure}: {advice}\n"));
         }
+    }
+    if let Some(kind) = control_groups {
+        text.push_str(&format!("\ncontrol groups: {kind}\n"));
     }
     if !complaints.is_empty() {
         text.push_str("\nthe shim said:\n");

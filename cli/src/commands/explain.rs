@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use cofferdam_claims::{ProviderArchive, Trust};
-use cofferdam_host::control::{AuthorityReport, ExplainReport, ExplainRequest, LimitsReport, RunningReport};
+use cofferdam_host::control::{
+    AuthorityReport, ExplainReport, ExplainRequest, GroupReport, LimitsReport, RunningReport,
+};
 use cofferdam_host::explain_packaged;
 use cofferdam_host::grants::{Allowance, AllowanceError};
 
@@ -97,7 +99,7 @@ fn list<'a>(sheet: &'a mut Sheet, name: &'static str, lines: &[AuthorityReport])
 }
 
 fn process(sheet: &mut Sheet, running: &RunningReport) {
-    let RunningReport { link, state, pid, uid, listening, sandbox, unconfined, limits } = running;
+    let RunningReport { link, state, pid, uid, listening, sandbox, unconfined, limits, control_group } = running;
     for address in listening {
         sheet.cell("listens on", Cell::styled(address, Style::Good));
     }
@@ -111,6 +113,14 @@ fn process(sheet: &mut Sheet, running: &RunningReport) {
     let LimitsReport { memory_bytes, threads, files, file_bytes, cpu_s, calls } = limits;
     sheet.row("memory", size(*memory_bytes)).row("threads", threads).row("descriptors", files);
     sheet.row("size of a file", size(*file_bytes)).maybe("cpu seconds", *cpu_s).row("calls at once", calls);
+    match control_group {
+        None => sheet.row("in all", "no control group"),
+        Some(GroupReport { memory_bytes, tasks, cpus_milli }) => {
+            let cpus = cpus_milli.map_or_else(|| "any".to_owned(), |milli| (f64::from(milli) / 1000.0).to_string());
+            let (memory, all) = (size(*memory_bytes), "with all that is held for it");
+            sheet.row("in all", format!("{memory} of memory {all}, {tasks} tasks, {cpus} processors"))
+        }
+    };
 }
 
 /// Bytes in the largest unit that leaves a whole number.

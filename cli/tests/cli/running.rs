@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cofferdam_host::control::{
-    ActorReport, AuthorityReport, CallRequest, ErrorReport, ExplainReport, ExplainRequest, LimitsReport, LinkReport,
-    Operations, ProviderAct, ProviderReport, ProviderRequest, PsReport, RunningReport, Server,
+    ActorReport, AuthorityReport, CallRequest, ErrorReport, ExplainReport, ExplainRequest, GroupReport, LimitsReport,
+    LinkReport, Operations, ProviderAct, ProviderReport, ProviderRequest, PsReport, RunningReport, Server,
 };
 use cofferdam_host::words::{Blame, CallError, Denial, Outcome};
 use tokio::runtime::Runtime;
@@ -108,6 +108,7 @@ impl Operations for Puppet {
                     cpu_s: Some(3600),
                     calls: 128,
                 },
+                control_group: Some(GroupReport { memory_bytes: 1232 << 20, tasks: 516, cpus_milli: Some(1500) }),
             }),
         })
     }

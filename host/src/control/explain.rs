@@ -67,6 +67,20 @@ pub struct RunningReport {
     pub unconfined: Vec<String>,
     /// What it may use up.
     pub limits: LimitsReport,
+    /// What it may use up with all that is held for it; `None` without a control group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_group: Option<GroupReport>,
+}
+
+/// What a control group bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// Memory, that of the kernel and of files among it.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub tasks: u64,
+    /// Thousandths of one processor; `None` is as much as is free.
+    pub cpus_milli: Option<u32>,
 }
 
 /// What a provider may use up.

@@ -18,7 +18,7 @@ mod server;
 
 pub use client::Client;
 pub use error::{ClientError, ServerError};
-pub use explain::{AuthorityReport, ExplainReport, ExplainRequest, LimitsReport, RunningReport};
+pub use explain::{AuthorityReport, ExplainReport, ExplainRequest, GroupReport, LimitsReport, RunningReport};
 pub use protocol::{CallRequest, ErrorReport};
 pub use provider::{ProviderAct, ProviderRequest};
 pub use report::{ActorReport, LinkReport, ProviderReport, PsReport};

@@ -142,6 +142,9 @@ pub struct Resources {
     pub system_ms: u64,
     /// The most memory it had at once.
     pub memory_bytes_peak: u64,
+    /// The most that its control group had, with what the kernel held for it; none where there was no group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_memory_bytes_peak: Option<u64>,
     /// Pages that had to be read.
     pub page_faults_major: u64,
     /// Pages that had only to be mapped.

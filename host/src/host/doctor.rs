@@ -22,6 +22,9 @@ pub struct Diagnosis {
     pub sufficient: bool,
     /// Each measure, in the order in which a shim takes them.
     pub measures: Vec<Measure>,
+    /// What kind of control groups this machine has for providers; none where they get none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_groups: Option<String>,
     /// What the shim said of those it could not take.
     pub complaints: Vec<String>,
 }
@@ -37,7 +40,7 @@ pub struct Measure {
     pub optional: bool,
     /// How to get it, where it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub how_to_get_it: Option<&'static str>,
+    pub how_to_get_it: Option<String>,
 }
 
 /// Asks a shim to confine itself, with nothing to load.
@@ -48,13 +51,17 @@ pub async fn diagnose(shim: Option<&Path>) -> Result<Diagnosis> {
         sandbox: Sandbox::Required,
         identity: nobody::anybody(),
         limits: RESOURCE_LIMITS,
+        cpus_milli: None,
         dirs: Vec::new(),
         network: Network::None,
     };
     let examined = provider::examine(&shim, spec.clone()).await?;
     let measure = |&(measure, word): &(Confinement, &'static str)| {
         let in_force = examined.in_force.contains(measure);
-        let how_to_get_it = (!in_force).then(|| advice(measure));
+        let how_to_get_it = (!in_force).then(|| match &examined.control_group {
+            Err(why) if measure == Confinement::CONTROL_GROUP => why.clone(),
+            _ => advice(measure).to_owned(),
+        });
         Measure { measure: word, in_force, optional: spec.is_optional(measure), how_to_get_it }
     };
     let measures: Vec<Measure> = Confinement::MEASURES.iter().map(measure).collect();
@@ -66,6 +73,7 @@ pub async fn diagnose(shim: Option<&Path>) -> Result<Diagnosis> {
         shim: shim.display().to_string(),
         sufficient: measures.iter().all(|measure| measure.in_force || measure.optional),
         measures,
+        control_groups: examined.control_group.ok(),
         complaints: examined.complaints,
     })
 }
@@ -95,7 +103,6 @@ fn advice(measure: Confinement) -> &'static str {
         (Confinement::LANDLOCK_NETWORK, "Linux 6.7 or later with Landlock"),
         (Confinement::LANDLOCK_SCOPES, "Linux 6.12 or later with Landlock"),
         (Confinement::SECCOMP, "a kernel with CONFIG_SECCOMP_FILTER"),
-        (Confinement::CONTROL_GROUP, "not built yet: the limits of the process bound it instead"),
     ];
     let found = known.into_iter().find(|(known, _)| *known == measure);
     found.map_or("see what the shim said", |(_, advice)| advice)

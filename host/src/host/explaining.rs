@@ -1,8 +1,10 @@
 //! The authority of a provider, told to the operator.
 
 use super::{Host, Result};
-use crate::control::{AuthorityReport, ExplainReport, ExplainRequest, LimitsReport, RunningReport};
+use crate::control::{AuthorityReport, ExplainReport, ExplainRequest, GroupReport, LimitsReport, RunningReport};
 use crate::grants::{Allowance, Line};
+use crate::provider::{Bounds, SandboxSpec, Status};
+use cofferdam_channel::protocol::Confinement;
 use cofferdam_claims::ProviderMetadata;
 
 /// What a provider would get and why, before it is known where it runs.
@@ -42,10 +44,18 @@ impl Host {
                 cpu_s: (limits.cpu_s != u64::MAX).then_some(limits.cpu_s),
                 calls: entry.calls_max,
             },
+            control_group: group(&status, &entry.sandbox),
         };
         let report = explain_packaged(&key.id, &entry.image, entry.claims.metadata(), authority.allowance());
         Ok(ExplainReport { running: Some(running), ..report })
     }
+}
+
+/// What bounds its process from outside, if there is a process and a group.
+fn group(status: &Status, sandbox: &SandboxSpec) -> Option<GroupReport> {
+    let in_force = status.pid.is_some() && !status.unconfined.contains(Confinement::CONTROL_GROUP);
+    let Bounds { memory_bytes, tasks, cpus_milli } = sandbox.bounds().filter(|_| in_force)?;
+    Some(GroupReport { memory_bytes, tasks, cpus_milli })
 }
 
 fn reports(lines: Vec<Line>) -> Vec<AuthorityReport> {

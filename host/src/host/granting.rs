@@ -54,7 +54,8 @@ impl Host {
             connect: granted.connect.clone(),
         });
         let sandbox = self.inner.config.sandbox;
-        SandboxSpec { sandbox, identity, limits: bounds(limits), dirs: dirs.collect(), network }
+        let cpus_milli = limits.cpus_milli;
+        SandboxSpec { sandbox, identity, limits: bounds(limits), cpus_milli, dirs: dirs.collect(), network }
     }
 }
 

@@ -157,7 +157,9 @@ impl Host {
         let cache = ArtifactCacheConfig { dir: state_dir.join("artifacts"), key: identity::artifact_key(&key)? };
         let actors = ActorRuntime::new(ActorRuntimeConfig { cache: Some(cache) })
             .map_err(|source| HostError::Actor { image: "the actor runtime".to_owned(), source })?;
-        let spawner = Arc::new(Spawner::start().map_err(HostError::system("starting the thread that starts shims"))?);
+        let spawner = Arc::new(
+            Spawner::start(config.sandbox).map_err(HostError::system("starting the thread that starts shims"))?,
+        );
         if matches!(config.trust, Trust::Any) {
             tracing::warn!(
                 "no trusted issuers are configured: actors and providers signed by ANYONE are accepted; \

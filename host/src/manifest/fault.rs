@@ -69,6 +69,9 @@ pub enum Fault {
     /// Not a number within the bounds.
     #[error("{found} is not a whole number from {min} to {max}")]
     NotANumber { found: String, min: u32, max: u32 },
+    /// Not a number with decimals within the bounds.
+    #[error("{found} is not a number from {min} to {max} with at most three decimals")]
+    NotADecimal { found: String, min: f64, max: u32 },
     /// Not a size within the bounds.
     #[error("{found} is not a size from {min} to {max} bytes")]
     NotASize { found: String, min: u64, max: u64 },
@@ -119,7 +122,7 @@ impl Fault {
             Self::WrongType { .. } => "wrong_type",
             Self::Blank { .. } => "blank",
             Self::NotAKey { .. } | Self::KeyChecksum { .. } => "not_a_key",
-            Self::NotANumber { .. } => "not_a_number",
+            Self::NotANumber { .. } | Self::NotADecimal { .. } => "not_a_number",
             Self::NotASize { .. } => "not_a_size",
             Self::NotADuration { .. } => "not_a_duration",
             Self::NotABudget { .. } => "not_a_number",
@@ -166,6 +169,7 @@ impl Fault {
                 "copy the key again: `cofferdam inspect FILE` prints those of an actor, a provider or a seed file"
             }
             Self::NotANumber { .. } => "correct the number",
+            Self::NotADecimal { .. } => "write how many processors it may use, as in 0.5 or 2",
             Self::NotASize { .. } => "write bytes, or a unit: 64KiB, 64MiB, 1GiB",
             Self::NotADuration { .. } => "write a number with a unit: 500ms, 60s, 5m, 1h",
             Self::NotABudget { .. } => "write how many crashes it takes to be held, or none to restart it for ever",

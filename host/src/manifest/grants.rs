@@ -19,7 +19,7 @@ const SECRET_GRANT: Known = Known { keys: &["name", "from"], later: &[], may_gro
 const SECRET_SOURCE: Known = Known { keys: &["env", "file"], later: &[], may_grow: false };
 const NETWORK: Known = Known { keys: &["bind", "connect"], later: &[], may_grow: false };
 const LIMITS: Known =
-    Known { keys: &["memory", "threads", "files", "file_size", "cpu", "calls"], later: &[], may_grow: false };
+    Known { keys: &["memory", "threads", "files", "file_size", "cpu", "cpus", "calls"], later: &[], may_grow: false };
 
 const ACCESSES: [&str; 2] = [Access::Read.word(), Access::Write.word()];
 const NAME_RULE: &str = "1 to 64 letters, digits, `.`, `_` and `-`, and no `.` first";
@@ -32,6 +32,8 @@ const THREADS: (u32, u32) = (16, 32_768);
 const FILES: (u32, u32) = (32, 1 << 20);
 const FILE_BYTES: (u64, u64) = (1, 1 << 44);
 const CPU_S_MAX: u32 = u32::MAX;
+/// The kernel takes no less, and no machine has more.
+const CPUS_MILLI: (u32, u32) = (10, 8_192_000);
 /// As many as the protocol between host and shim takes.
 const CALLS_MAX: u32 = 1024;
 
@@ -56,7 +58,7 @@ pub(super) fn grants(section: &Cursor<'_>, base_dir: &Path) -> Result<Grants, Ma
 }
 
 pub(super) fn limits(section: &Cursor<'_>) -> Result<ProviderLimits, ManifestError> {
-    let fields = section.fields(&LIMITS, "a mapping of memory, threads, files, file_size, cpu and calls")?;
+    let fields = section.fields(&LIMITS, "a mapping of memory, threads, files, file_size, cpu, cpus and calls")?;
     let size = |key, (min, max)| {
         let read = |value: &Cursor<'_>| {
             quantity::bytes(value.filled("a size")?, min, max).map_err(|fault| value.refuse(fault))
@@ -70,8 +72,14 @@ pub(super) fn limits(section: &Cursor<'_>) -> Result<ProviderLimits, ManifestErr
         files: count("files", FILES)?,
         file_bytes: size("file_size", FILE_BYTES)?,
         cpu_s: count("cpu", (1, CPU_S_MAX))?.map(u64::from),
+        cpus_milli: fields.get("cpus").map(processors).transpose()?,
         calls: count("calls", (1, CALLS_MAX))?,
     })
+}
+
+fn processors(value: &Cursor<'_>) -> Result<u32, ManifestError> {
+    let (min, max) = CPUS_MILLI;
+    quantity::thousandths(value.filled("a number")?, min, max).map_err(|fault| value.refuse(fault))
 }
 
 fn number(value: &Cursor<'_>, (min, max): (u32, u32)) -> Result<u32, ManifestError> {

@@ -44,6 +44,18 @@ pub(super) fn duration(text: &str, min: Duration, max: Duration) -> Result<Durat
     }
 }
 
+/// A number with up to three decimals, in thousandths, from `min` to `max` of them, written `2`, `0.5` or `1.125`.
+pub(super) fn thousandths(text: &str, min: u32, max: u32) -> Result<u32, Fault> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let decimals = (1..=3).contains(&decimals.len()).then(|| digits(&format!("{decimals:0<3}"))).flatten();
+    let number = digits(whole).zip(decimals);
+    let milli = number.and_then(|(whole, decimals)| whole.checked_mul(1000)?.checked_add(decimals));
+    match milli.and_then(|milli| u32::try_from(milli).ok()) {
+        Some(milli) if (min..=max).contains(&milli) => Ok(milli),
+        _ => Err(Fault::NotADecimal { found: shown(text), min: f64::from(min) / 1000.0, max: max / 1000 }),
+    }
+}
+
 fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
@@ -73,6 +85,33 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(bytes(text, 65536, 4 << 30).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn decimals_have_bounds() {
+        let cases = [
+            ("0.5", Some(500)),
+            ("2", Some(2000)),
+            ("1.125", Some(1125)),
+            ("0.01", Some(10)),
+            ("0.009", None),
+            ("64", Some(64_000)),
+            ("64.001", None),
+            ("0.0005", None),
+            ("1.", None),
+            (".5", None),
+            ("1.2.3", None),
+            ("1e1", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.+5", None),
+            ("500m", None),
+            ("18446744073709551615", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(thousandths(text, 10, 64_000).ok(), expected, "{text:?}");
         }
     }
 

@@ -6,7 +6,9 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use cofferdam_channel::protocol::Confinement;
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -52,9 +54,18 @@ impl Child {
             return Exit::Unknown;
         }
         let (exit, usage) = exit::wait(&self.pidfd).await;
-        self.usage = usage;
+        let peak = self.group.as_ref().and_then(|group| group.counters().memory_bytes_peak);
+        self.usage = usage.map(|usage| Usage { group_memory_bytes_peak: peak, ..usage });
+        // Asked before the group is gone. What it does by itself when memory is refused is its own end.
+        let killed = matches!(exit, Exit::Signal(Signal::SIGKILL));
+        let out_of_memory = self.group.as_ref().filter(|_| killed).and_then(Group::out_of_memory);
         self.end_the_rest();
-        exit
+        out_of_memory.unwrap_or(exit)
+    }
+
+    /// What confines it, by its own word and by what the host has done.
+    pub(super) fn confined_by(&self, said: Confinement) -> Confinement {
+        self.group.as_ref().map_or(said, |group| group.confined_by(said))
     }
 
     pub(super) const fn usage(&self) -> Option<Usage> {

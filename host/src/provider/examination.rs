@@ -10,7 +10,7 @@ use cofferdam_channel::socket;
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
-use super::greeting::{self, Greeted, Rules};
+use super::greeting::{self, Rules};
 use super::sandbox::{Sandbox, SandboxSpec};
 use super::spawner::{Spawned, Spawner};
 use super::{child, control, output};
@@ -27,6 +27,8 @@ const WORDS_BYTES_MAX: u64 = 16 << 10;
 pub struct Examination {
     /// What was in force.
     pub in_force: Confinement,
+    /// What kind of control group it was given, or why none and what to do about it.
+    pub control_group: Result<String, String>,
     /// Why the others were not, as the shim said it, a line each.
     pub complaints: Vec<String>,
 }
@@ -62,26 +64,34 @@ pub async fn examine(shim: &std::path::Path, spec: SandboxSpec) -> Result<Examin
         let shim = name.clone();
         move |source: io::Error| ExaminationError::Host { shim, act, source }
     };
-    let spawner = Arc::new(Spawner::start().map_err(failed("starting a thread"))?);
+    let spawner = Arc::new(Spawner::start(spec.sandbox).map_err(failed("starting a thread"))?);
     let (ours, theirs) = socket::pair().map_err(failed("making a socket"))?;
     let mut stream = greeting::prepare(ours).map_err(failed("preparing a socket"))?;
-    let Spawned { group, stdout: _, stderr } =
-        spawner.spawn(shim, theirs.into()).await.map_err(failed("starting it"))?;
+    let Spawned { group, stdout: _, stderr, unbounded } =
+        spawner.spawn(shim, theirs.into(), spec.bounds()).await.map_err(failed("starting it"))?;
     let hello = HostHello { payload_bytes_max: 1, calls_max: CALLS_MAX, actor_calls_max: CALLS_MAX };
     let confine = SandboxSpec { sandbox: Sandbox::BestEffort, ..spec }.order(None);
     let rules = Rules { generation: Generation(1), hello, confine };
     let greeted = tokio::time::timeout(TIMEOUT, greeting::greet(&mut stream, rules)).await;
     let (_alive, alive) = tokio::sync::watch::channel(());
+    let confined = greeted.as_ref().ok().and_then(|greeted| greeted.as_ref().ok());
+    let confined = confined.map(|greeted| group.confined_by(greeted.hello.confinement));
+    let control_group = match unbounded {
+        Some(why) => Err(format!("{why}; {}", why.next_step())),
+        None => group.control_group_in_words().ok_or_else(|| "none was wanted".to_owned()),
+    };
     let exit = child::end(group, alive).await;
     let mut words = Vec::new();
     let stderr = tokio::process::ChildStderr::from_std(stderr).map_err(failed("reading what it said"))?;
     // What it has said lies in the pipe; the end of the processes is the end of the pipe.
     let _ = tokio::time::timeout(TIMEOUT, stderr.take(WORDS_BYTES_MAX).read_to_end(&mut words)).await;
     let complaints: Vec<String> = String::from_utf8_lossy(&words).lines().map(output::printable).collect();
+    if let Some(in_force) = confined {
+        return Ok(Examination { in_force, control_group, complaints });
+    }
     let error = match greeted {
-        Ok(Ok(Greeted { hello, .. })) => return Ok(Examination { in_force: hello.confinement, complaints }),
         Ok(Err(error)) => error,
-        Err(_) => control::ControlError::Stalled,
+        Ok(Ok(_)) | Err(_) => control::ControlError::Stalled,
     };
     let reason = match exit {
         Some(exit) => format!("it {exit}; {}", complaints.join("; ")),

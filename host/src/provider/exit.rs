@@ -20,6 +20,11 @@ pub enum Exit {
     Code(i32),
     /// By a signal.
     Signal(Signal),
+    /// By the kernel, because its control group had no memory left.
+    OutOfMemory {
+        /// What the group may have.
+        limit_bytes: u64,
+    },
     /// The system did not say.
     Unknown,
 }
@@ -30,6 +35,8 @@ pub(super) struct Usage {
     pub(super) user: Duration,
     pub(super) system: Duration,
     pub(super) memory_bytes_peak: u64,
+    /// The same of its control group, with what the kernel held for it.
+    pub(super) group_memory_bytes_peak: Option<u64>,
     pub(super) page_faults_major: u64,
     pub(super) page_faults_minor: u64,
 }
@@ -39,6 +46,10 @@ impl fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => write!(f, "killed by signal {} ({signal})", *signal as i32),
+            Self::OutOfMemory { limit_bytes } => {
+                let mib = limit_bytes >> 20;
+                write!(f, "ran out of its memory limit of {mib} MiB, all that is held for it counted, and was killed")
+            }
             Self::Unknown => write!(f, "ended for an unknown reason"),
         }
     }
@@ -99,6 +110,7 @@ impl From<libc::rusage> for Usage {
             system: time(usage.ru_stime),
             // The kernel counts KiB.
             memory_bytes_peak: number(usage.ru_maxrss) << 10,
+            group_memory_bytes_peak: None,
             page_faults_major: number(usage.ru_majflt),
             page_faults_minor: number(usage.ru_minflt),
         }

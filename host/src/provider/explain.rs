@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 
 use super::control::{ControlError, Receiver};
 use super::greeting::{self, Greeted, Rules};
+use super::group::Group;
 use super::library::SealedLibrary;
 use super::sandbox::SandboxSpec;
 use super::spawner::Spawned;
@@ -36,10 +37,11 @@ pub(super) async fn explain(
     let program = File::open(&surroundings.shim).map_err(io("opening the shim"))?;
     let (ours, theirs) = socket::pair().map_err(io("making a socket"))?;
     let stream = greeting::prepare(ours).map_err(io("preparing a socket"))?;
-    let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into()).await;
+    let spec = SandboxSpec { limits: LIMITS, dirs: Vec::new(), network: Network::None, ..sandbox.clone() };
+    let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into(), spec.bounds()).await;
     // Nobody reads what it writes: the pipes are closed with this.
     let Spawned { group, .. } = spawned.map_err(io("starting a shim"))?;
-    let explaining = ask(stream, sandbox, &program, library, record);
+    let explaining = ask((stream, &group), &spec, &program, library, record);
     let explained = tokio::time::timeout(TIMEOUT, explaining).await;
     let (_alive, alive) = tokio::sync::watch::channel(());
     let exit = child::end(group, alive).await;
@@ -52,17 +54,16 @@ pub(super) async fn explain(
 }
 
 async fn ask(
-    mut stream: UnixStream,
-    sandbox: &SandboxSpec,
+    (mut stream, group): (UnixStream, &Group),
+    spec: &SandboxSpec,
     program: &File,
     library: &SealedLibrary,
     record: Vec<u8>,
 ) -> Result<Backtrace, ControlError> {
     let hello = HostHello { payload_bytes_max: 1, calls_max: limits::CALLS_MAX, actor_calls_max: limits::CALLS_MAX };
-    let spec = SandboxSpec { limits: LIMITS, dirs: Vec::new(), network: Network::None, ..sandbox.clone() };
     let rules = Rules { generation: Generation(1), hello, confine: spec.order(None) };
     let Greeted { hello, .. } = greeting::greet(&mut stream, rules).await?;
-    if !spec.accepts(spec.missing(hello.confinement)) {
+    if !spec.accepts(spec.missing(group.confined_by(hello.confinement))) {
         return Err(ControlError::Io(std::io::Error::other("it is not confined")));
     }
     greeting::tell(&stream, HostMessage::Explain { record }, &[library.as_fd(), program.as_fd()]).await?;

@@ -91,8 +91,8 @@ impl Process {
         let born = Deadline::now();
         let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
         let mut stream = greeting::prepare(ours).map_err(system("preparing its control socket"))?;
-        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into()).await;
-        let Spawned { group, stdout, stderr } =
+        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into(), spec.sandbox.bounds()).await;
+        let Spawned { group, stdout, stderr, unbounded } =
             spawned.map_err(|error| format!("starting {}: {error}", surroundings.shim.display()))?;
 
         let (down, down_theirs) = socket::pair().map_err(system("making its socket for calls"))?;
@@ -117,9 +117,11 @@ impl Process {
             }
         };
         let child = Child::watch(pid, group, alive).map_err(system("watching its process"))?;
-        let missing = spec.sandbox.missing(hello.confinement);
+        let missing = spec.sandbox.missing(child.confined_by(hello.confinement));
         if !spec.sandbox.accepts(missing) {
-            return Err(format!("its process is not confined by: {missing}"));
+            let why =
+                unbounded.map(|why| format!("; no control group: {why}; {}", why.next_step())).unwrap_or_default();
+            return Err(format!("its process is not confined by: {missing}{why}"));
         }
         let (record, crash) =
             pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| system("making a pipe")(errno.into()))?;

@@ -4,11 +4,13 @@
 
 use std::io;
 
+use cofferdam_channel::protocol::Confinement;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, getpgid};
 
+use super::cgroup::{ControlGroup, Counters};
 use super::exit::Exit;
 
 /// The duty to end and reap them. Dropping it does both, for whoever had the duty may have gone.
@@ -17,13 +19,42 @@ pub(super) struct Group {
     /// Who leads the group, or led it: the number stays taken while one of the group lives or is not reaped. None when
     /// nothing is left to do.
     leader: Option<Pid>,
+    /// What bounds them from outside. After the duty, for it is removed when it is empty.
+    control_group: Option<ControlGroup>,
 }
 
 impl Group {
     /// `pid` was started as the first of a new group.
     pub(super) fn led_by(pid: u32) -> io::Result<Self> {
         let pid = i32::try_from(pid).map_err(io::Error::other)?;
-        Ok(Self { leader: Some(Pid::from_raw(pid)) })
+        Ok(Self { leader: Some(Pid::from_raw(pid)), control_group: None })
+    }
+
+    /// They are in this control group, and so is whatever they start.
+    pub(super) fn bounded_by(&mut self, control_group: Option<ControlGroup>) {
+        self.control_group = control_group;
+    }
+
+    /// What confines them: what they say themselves, and the control group, of which they can say nothing.
+    pub(super) fn confined_by(&self, said: Confinement) -> Confinement {
+        let said = said.without(Confinement::CONTROL_GROUP);
+        if self.control_group.is_some() { said | Confinement::CONTROL_GROUP } else { said }
+    }
+
+    /// The control group, for people.
+    pub(super) fn control_group_in_words(&self) -> Option<String> {
+        self.control_group.as_ref().map(ToString::to_string)
+    }
+
+    /// What the kernel counted of their control group.
+    pub(super) fn counters(&self) -> Counters {
+        self.control_group.as_ref().map(ControlGroup::counters).unwrap_or_default()
+    }
+
+    /// Why they ended, if it was for want of memory: their limit.
+    pub(super) fn out_of_memory(&self) -> Option<Exit> {
+        let bounds = self.control_group.as_ref()?.bounds()?;
+        (self.counters().oom_kills > 0).then_some(Exit::OutOfMemory { limit_bytes: bounds.memory_bytes })
     }
 
     pub(super) fn leader(&self) -> u32 {
@@ -52,7 +83,9 @@ impl Group {
 
     /// Reaps all of them, and says how the first ended that did not end well. Blocks until the last has ended.
     pub(super) fn reap(mut self) -> Option<Exit> {
-        self.wait_for_all()
+        let out_of_memory = self.out_of_memory();
+        let ended = self.wait_for_all();
+        out_of_memory.or(ended)
     }
 
     fn wait_for_all(&mut self) -> Option<Exit> {

@@ -17,6 +17,7 @@ mod asks;
 mod authority;
 mod bindings;
 mod calls;
+mod cgroup;
 mod child;
 mod control;
 mod error;
@@ -52,6 +53,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use authority::Authority;
+pub use cgroup::Bounds;
 pub use error::{AttendError, BindError, StartError};
 pub use examination::{Examination, ExaminationError, examine};
 pub use exit::Exit;

@@ -12,6 +12,7 @@ use cofferdam_channel::protocol::crash::CrashRecord;
 use cofferdam_channel::protocol::limits::RECORD_BYTES_MAX;
 use cofferdam_channel::protocol::{Confinement, control};
 use nix::libc;
+use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -153,6 +154,7 @@ impl Obituary {
         report.ended = match remains.exit {
             Some(Exit::Code(code)) => Ended::Code(code),
             Some(Exit::Signal(signal)) => Ended::Signal(signal.as_str().to_owned()),
+            Some(Exit::OutOfMemory { .. }) => Ended::Signal(Signal::SIGKILL.as_str().to_owned()),
             Some(Exit::Unknown) => Ended::Unknown,
             None => Ended::ByTheHost,
         };
@@ -160,6 +162,7 @@ impl Obituary {
             user_ms: ms(usage.user),
             system_ms: ms(usage.system),
             memory_bytes_peak: usage.memory_bytes_peak,
+            group_memory_bytes_peak: usage.group_memory_bytes_peak,
             page_faults_major: usage.page_faults_major,
             page_faults_minor: usage.page_faults_minor,
         });
@@ -248,7 +251,8 @@ fn no_record(exit: Option<Exit>) -> &'static str {
     match exit {
         Some(Exit::Code(_)) => "there is none: it ended by itself, and no thread had met a signal",
         None => "there is none: the host ended it",
-        Some(Exit::Signal(nix::sys::signal::Signal::SIGKILL)) => {
+        Some(Exit::OutOfMemory { .. }) => "there is none: nothing can be left by a process that the kernel kills",
+        Some(Exit::Signal(Signal::SIGKILL)) => {
             "there is none: nothing can be left by a process that is killed, be it by an operator or for want of memory"
         }
         Some(Exit::Signal(signal)) if crash::is_recorded(signal as i32) => {

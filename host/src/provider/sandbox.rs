@@ -6,6 +6,8 @@ use std::str::FromStr;
 use cofferdam_channel::protocol::Confinement;
 use cofferdam_channel::protocol::control::{Confine, Dir, Identity, Network, ResourceLimits, Sandbox as Level};
 
+use super::cgroup::Bounds;
+
 /// What to do about measures that this machine lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sandbox {
@@ -55,6 +57,8 @@ pub struct SandboxSpec {
     pub identity: Option<Identity>,
     /// What it may use up.
     pub limits: ResourceLimits,
+    /// Thousandths of one processor that it may use, by a control group; none is as much as is free.
+    pub cpus_milli: Option<u32>,
     /// Directories that were granted, beside its own.
     pub dirs: Vec<Dir>,
     /// What it keeps of the network.
@@ -85,10 +89,15 @@ impl SandboxSpec {
         }
     }
 
-    /// What is missing of all that a shim can do. Empty with everything in force.
+    /// What its control group is to bound. None is no group.
+    pub fn bounds(&self) -> Option<Bounds> {
+        (self.sandbox != Sandbox::Off).then(|| Bounds::of(&self.limits, self.cpus_milli))
+    }
+
+    /// What is missing of all that there is. Empty with everything in force.
     pub(super) fn missing(&self, in_force: Confinement) -> Confinement {
         let all = Confinement::MEASURES.iter().fold(Confinement::NONE, |all, (measure, _)| all | *measure);
-        let mut wanted = all.without(Confinement::CONTROL_GROUP);
+        let mut wanted = all;
         if matches!(self.network, Network::Host { .. }) {
             wanted = wanted.without(Confinement::NETWORK_NAMESPACE);
         }
@@ -101,6 +110,10 @@ impl SandboxSpec {
         if matches!(self.network, Network::Host { .. }) {
             // Nothing else bounds the ports, and the abstract sockets of that network.
             optional = optional.without(Confinement::LANDLOCK_NETWORK | Confinement::LANDLOCK_SCOPES);
+        }
+        if self.cpus_milli.is_some() {
+            // Nothing else can do what the operator asked for.
+            optional = optional.without(Confinement::CONTROL_GROUP);
         }
         self.sandbox != Sandbox::Required || missing.without(optional) == Confinement::NONE
     }

@@ -1,17 +1,20 @@
 //! The one thread that starts processes. The kernel sends a child its parent-death signal when the *thread* that started
-//! it ends, so this one lives as long as the host.
+//! it ends, so this one lives as long as the host. It also sees to the control groups that they are born in.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
-use std::thread;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
 
+use super::cgroup::{Bounds, ControlGroup, ControlGroups, Reason};
 use super::group::Group;
+use super::sandbox::Sandbox;
 
 /// Orders that may wait; whoever orders more waits, by the time-out of a start.
 const ORDERS_MAX: usize = 16;
@@ -19,12 +22,16 @@ const ORDERS_MAX: usize = 16;
 /// Starts processes until it is dropped.
 #[derive(Debug)]
 pub struct Spawner {
-    orders: Sender<Order>,
+    /// None once it is being dropped.
+    orders: Option<Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
 }
 
+#[derive(Debug)]
 struct Order {
     program: PathBuf,
     control: OwnedFd,
+    bounds: Option<Bounds>,
     done: oneshot::Sender<io::Result<Spawned>>,
 }
 
@@ -34,33 +41,112 @@ pub(super) struct Spawned {
     pub(super) group: Group,
     pub(super) stdout: ChildStdout,
     pub(super) stderr: ChildStderr,
+    /// Why it has no control group, where it was to have one.
+    pub(super) unbounded: Option<Reason>,
+}
+
+/// The groups that processes get.
+enum Groups {
+    /// Nobody wants any.
+    Unwanted,
+    Made {
+        groups: ControlGroups,
+        /// The log has it that one could not be made.
+        told: bool,
+    },
+    /// None can be made here.
+    Failed(Reason),
 }
 
 impl Spawner {
-    /// Starts the thread.
-    pub fn start() -> io::Result<Self> {
+    /// Starts the thread. Without a sandbox there are no groups.
+    pub fn start(sandbox: Sandbox) -> io::Result<Self> {
         let (orders, mut received) = channel::<Order>(ORDERS_MAX);
-        thread::Builder::new().name("spawner".into()).spawn(move || {
-            while let Some(Order { program, control, done }) = received.blocking_recv() {
+        let work = move || {
+            let mut groups = if sandbox == Sandbox::Off { Groups::Unwanted } else { Groups::open() };
+            groups.prepare();
+            while let Some(Order { program, control, bounds, done }) = received.blocking_recv() {
                 // Whoever ordered may have gone: what is not taken kills and reaps its process when it is dropped.
-                let _ = done.send(spawn(&program, control));
+                let _ = done.send(spawn(&program, control, bounds, &mut groups));
+                groups.prepare();
             }
-        })?;
-        Ok(Self { orders })
+        };
+        let thread = thread::Builder::new().name("spawner".into()).spawn(work)?;
+        Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
     /// Starts `program` with `control` as its standard input and nothing else of ours.
-    pub(super) async fn spawn(&self, program: &Path, control: OwnedFd) -> io::Result<Spawned> {
+    pub(super) async fn spawn(&self, program: &Path, control: OwnedFd, bounds: Option<Bounds>) -> io::Result<Spawned> {
+        let ended = || io::Error::other("the thread that starts processes has ended");
         let (done, spawned) = oneshot::channel();
-        let order = Order { program: program.to_owned(), control, done };
-        self.orders.send(order).await.map_err(|_| io::Error::other("the thread that starts processes has ended"))?;
-        spawned.await.map_err(|_| io::Error::other("the thread that starts processes has ended"))?
+        let order = Order { program: program.to_owned(), control, bounds, done };
+        self.orders.as_ref().ok_or_else(ended)?.send(order).await.map_err(|_| ended())?;
+        spawned.await.map_err(|_| ended())?
     }
+}
+
+impl Drop for Spawner {
+    /// Waits for the thread, which removes the host's control group: some 10 ms, once in the life of a host.
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread is in the log already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Groups {
+    fn open() -> Self {
+        match ControlGroups::open() {
+            Ok(groups) => Self::Made { groups, told: false },
+            Err(error) => {
+                tracing::warn!(
+                    "providers are bounded by their own limits only, and by no control group: {error}; {}",
+                    error.next_step()
+                );
+                Self::Failed(Arc::new(error))
+            }
+        }
+    }
+
+    /// For the next process, while nobody waits. What can't be done now is tried again, and told, when it is wanted.
+    fn prepare(&mut self) {
+        if let Self::Made { groups, .. } = self {
+            let _ = groups.prepare();
+        }
+    }
+
+    /// Before a process is started.
+    fn begin(&mut self, bounds: Option<Bounds>) -> Result<(), Reason> {
+        match (self, bounds) {
+            (Self::Made { groups, told }, Some(bounds)) => groups.begin(bounds).map_err(|error| tell(told, error)),
+            (Self::Failed(reason), Some(_)) => Err(reason.clone()),
+            (_, None) | (Self::Unwanted, _) => Ok(()),
+        }
+    }
+
+    /// After it was started.
+    fn take(&mut self, pid: u32) -> Result<Option<ControlGroup>, Reason> {
+        match self {
+            Self::Made { groups, told } => groups.take(pid).map_err(|error| tell(told, error)),
+            Self::Unwanted | Self::Failed(_) => Ok(None),
+        }
+    }
+}
+
+/// Once is enough: `ps` shows it of each provider.
+fn tell(told: &mut bool, error: super::cgroup::CgroupError) -> Reason {
+    if !std::mem::replace(told, true) {
+        tracing::warn!("a provider is bounded by its own limits only: {error}; {}", error.next_step());
+    }
+    Arc::new(error)
 }
 
 /// No environment, no arguments, and no `pre_exec`: so the standard library takes `posix_spawn`, which does not copy the
 /// page tables of a big host. The process leads a group of its own.
-fn spawn(program: &Path, control: OwnedFd) -> io::Result<Spawned> {
+fn spawn(program: &Path, control: OwnedFd, bounds: Option<Bounds>, groups: &mut Groups) -> io::Result<Spawned> {
+    let begun = groups.begin(bounds);
     let mut child = Command::new(program)
         .env_clear()
         .current_dir("/")
@@ -69,9 +155,16 @@ fn spawn(program: &Path, control: OwnedFd) -> io::Result<Spawned> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let group = Group::led_by(child.id())?;
+    let mut group = Group::led_by(child.id())?;
+    let unbounded = match begun.and_then(|()| groups.take(child.id())) {
+        Ok(control_group) => {
+            group.bounded_by(control_group);
+            None
+        }
+        Err(reason) => Some(reason),
+    };
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("the pipes of the process are missing"));
     };
-    Ok(Spawned { group, stdout, stderr })
+    Ok(Spawned { group, stdout, stderr, unbounded })
 }

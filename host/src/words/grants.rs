@@ -95,6 +95,8 @@ pub struct ProviderLimits {
     pub file_bytes: Option<u64>,
     /// Seconds of a processor, for each of its processes.
     pub cpu_s: Option<u64>,
+    /// Thousandths of one processor that it may use at a time.
+    pub cpus_milli: Option<u32>,
     /// Calls at once, each way.
     pub calls: Option<u32>,
 }

@@ -12,7 +12,8 @@
 //! | `Eat` | bytes | takes so much memory and gives it back |
 //! | `Threads`, `Descriptors` | a number | makes so many at once, and ends them; how many there were |
 //! | `Burn` | ignored | keeps a processor busy, and never answers |
-//! | `Grow` | bytes | writes a file of so many bytes into its own directory |
+//! | `Grow` | bytes | makes a file of so many bytes in its own directory, which takes no room |
+//! | `Fill` | bytes | the same by writing them all |
 //!
 //! The link value `LISTEN` makes it listen there for that link; with `KEEP`, after the link has gone, too.
 
@@ -82,6 +83,7 @@ impl World {
             "Descriptors" => descriptors(payload),
             "Burn" => burn(),
             "Grow" => grow(host, payload),
+            "Fill" => fill(host, payload),
             _ => return None,
         })
     }
@@ -197,4 +199,12 @@ fn grow(host: Host, payload: &[u8]) -> Result<Vec<u8>, Failure> {
     let file = File::create(format!("/proc/self/fd/{}/grown", dir.as_raw_fd()))?;
     file.set_len(bytes)?;
     Ok(format!("{} bytes", file.metadata()?.len()).into_bytes())
+}
+
+fn fill(host: Host, payload: &[u8]) -> Result<Vec<u8>, Failure> {
+    let bytes: u64 = rmp_serde::from_slice(payload)?;
+    let dir = host.open_dir("state", Access::WRITE)?;
+    let mut file = File::create(format!("/proc/self/fd/{}/filled", dir.as_raw_fd()))?;
+    let written = std::io::copy(&mut std::io::repeat(b'x').take(bytes), &mut file)?;
+    Ok(format!("{written} bytes").into_bytes())
 }

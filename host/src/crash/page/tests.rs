@@ -59,6 +59,7 @@ fn full() -> CrashReport {
             user_ms: 12,
             system_ms: 61_000,
             memory_bytes_peak: 9 << 20,
+            group_memory_bytes_peak: Some(11 << 20),
             page_faults_major: 1,
             page_faults_minor: 900,
         }),

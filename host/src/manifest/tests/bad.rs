@@ -81,6 +81,8 @@ const CASES: &[(&str, &str, &str)] = &[
     ("files too few",            "m.yaml", "capabilities: [{image_ref: a, limits: {files: 31}}]\n"),
     ("file_size of nothing",     "m.yaml", "capabilities: [{image_ref: a, limits: {file_size: 0}}]\n"),
     ("cpu of a time",            "m.yaml", "capabilities: [{image_ref: a, limits: {cpu: 1h}}]\n"),
+    ("cpus of nothing",          "m.yaml", "capabilities: [{image_ref: a, limits: {cpus: 0}}]\n"),
+    ("cpus in another unit",     "m.yaml", "capabilities: [{image_ref: a, limits: {cpus: 500m}}]\n"),
     ("calls too many",           "m.yaml", "capabilities: [{image_ref: a, limits: {calls: 1025}}]\n"),
     ("restart of a list",        "m.yaml", "capabilities: [{image_ref: a, restart: []}]\n"),
     ("restart, unknown key",     "m.yaml", "capabilities: [{image_ref: a, restart: {polici: never}}]\n"),

@@ -159,6 +159,7 @@ attempts! {
 
     // Limits.
     RaiseLimit: limits::raise,
+    ControlGroup: limits::control_group,
     LimitHost: limits::of_host,
     Priority: limits::priority,
     PrivateMemory: memory::private,

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use libc::{O_CREAT, O_WRONLY, RLIMIT_NOFILE, RLIMIT_NPROC};
+use libc::{O_CREAT, O_RDONLY, O_WRONLY, RLIMIT_NOFILE, RLIMIT_NPROC};
 use nix::errno::Errno;
 
 use super::path;
 use crate::Scene;
 use crate::outcome::{Outcome, each};
-use crate::raw::{HERE, at, call, fd, int, of, open, owned, pid};
+use crate::raw::{HERE, at, call, fd, int, of, open, opens, owned, pid};
 
 pub(crate) fn raise(_scene: &Scene<'_>) -> Outcome {
     let more: [u64; 2] = [1 << 20, 1 << 20];
@@ -26,6 +26,22 @@ pub(crate) fn of_host(scene: &Scene<'_>) -> Outcome {
     each([
         ("setting", call(libc::SYS_prlimit64, [host, files, of(&none), 0])),
         ("reading", call(libc::SYS_prlimit64, [host, files, 0, old.as_mut_ptr() as usize])),
+    ])
+}
+
+/// A group that bounds it is known by its files, to whoever can see them.
+pub(crate) fn control_group(_scene: &Scene<'_>) -> Outcome {
+    // `struct clone_args`: into the group of a descriptor.
+    let into_group: [u64; 11] = [1 << 33, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    each([
+        ("/sys/fs/cgroup", opens(c"/sys/fs/cgroup", O_RDONLY)),
+        ("its members", opens(c"/sys/fs/cgroup/cgroup.procs", O_WRONLY)),
+        ("a bound of version 1", opens(c"/sys/fs/cgroup/memory/memory.limit_in_bytes", O_WRONLY)),
+        ("/proc/self/cgroup, to write", opens(c"/proc/self/cgroup", O_WRONLY)),
+        ("/proc/self/oom_score_adj", opens(c"/proc/self/oom_score_adj", O_WRONLY)),
+        ("the group of its init", opens(c"/proc/1/cgroup", O_RDONLY)),
+        ("a group of its own", call(libc::SYS_mkdirat, [HERE, at(c"/sys/fs/cgroup/rogue"), 0o700])),
+        ("clone3(CLONE_INTO_CGROUP)", call(libc::SYS_clone3, [of(&into_group), size_of_val(&into_group)])),
     ])
 }
 
