@@ -25,13 +25,13 @@ use super::load::Load;
 const ROGUE: &str = "cofferdam:rogue";
 
 /// How long a call may take. Long for a call that works, on a busy machine.
-const TIMEOUT: Duration = Duration::from_millis(800);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a start may take.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a drain may take.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a drain may take: longer than a process that broke the protocol is given to end by itself, shorter than a call.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(750);
 
 /// The argument of a call whose callee reads no further: more than the buffers of a socket hold.
 const LARGE_BYTES: usize = 2 << 20;
