@@ -203,11 +203,6 @@ impl Provider {
         self.status.borrow().clone()
     }
 
-    /// Changes of the status, as they come.
-    pub fn watch(&self) -> watch::Receiver<Status> {
-        self.status.clone()
-    }
-
     /// Links an actor. The provider is told before anything that comes after this call; what this returns waits for its
     /// answer. While the provider is being restarted, the answer comes with the new process. Bound again on every start
     /// from now on, whatever the answer.
