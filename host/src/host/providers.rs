@@ -60,6 +60,7 @@ impl Host {
             calls_max,
             limits: self.inner.config.limits,
             timing: self.timing(&capability),
+            crash_payload_bytes_max: capability.crash_payload_bytes_max,
             key: key.clone(),
         };
         let bindings = self.inner.state.lock().bindings_of(self.inner.broker.policy(), &key, &contract_id);
