@@ -17,4 +17,5 @@ mod recovery;
 mod seed;
 mod specification;
 mod supervision;
+mod swapped;
 mod torture;
