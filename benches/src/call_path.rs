@@ -28,6 +28,13 @@ struct Forward<'a> {
     times: u32,
 }
 
+/// So many calls of 64 bytes, as the `caller` guest is told.
+pub(crate) fn forward(contract: &str, times: u32) -> Vec<u8> {
+    let payload = Bytes::new(&[7; BYTES]);
+    let forward = Forward { binding: "default", namespace: contract, operation: "Echo", payload, times };
+    rmp_serde::to_vec_named(&forward).expect("plain data")
+}
+
 impl CallPath {
     pub(crate) fn start() -> Self {
         let runtime = Runtime::new().expect("a runtime");
@@ -43,14 +50,7 @@ impl CallPath {
 
     /// The mean of one call in µs.
     pub(crate) fn round(&self, calls: u32) -> f64 {
-        let forward = Forward {
-            binding: "default",
-            namespace: CONTRACT,
-            operation: "Echo",
-            payload: Bytes::new(&[7; BYTES]),
-            times: calls,
-        };
-        let payload = rmp_serde::to_vec_named(&forward).expect("plain data");
+        let payload = forward(CONTRACT, calls);
         let began = Instant::now();
         let answer = self.runtime.block_on(self.rig.host.call_actor(&self.actor, "Forward", &payload));
         let took = began.elapsed();

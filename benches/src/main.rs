@@ -4,8 +4,10 @@
 //! `cargo run --release -p cofferdam-benches`; `-- --json` prints one JSON object. Exits with 1 when a promise is broken.
 #![forbid(unsafe_code)]
 
+mod beside;
 mod call_path;
 mod floor;
+mod stamps;
 mod start;
 
 use std::process::ExitCode;
@@ -51,12 +53,18 @@ fn main() -> ExitCode {
     }
     let mut rows = vec![calls()];
     rows.extend(starts());
+    let beside = beside::measure();
     if std::env::args().any(|argument| argument == "--json") {
-        println!("{}", serde_json::to_string(&rows).expect("rows are plain data"));
+        println!("{}", serde_json::json!({"rows": rows, "beside": beside}));
     } else {
         print_table(&rows);
+        beside::print_table(&beside);
     }
-    if rows.iter().all(|row| row.holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if rows.iter().all(|row| row.holds) && beside.iter().all(beside::Beside::holds) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn print_table(rows: &[Row]) {

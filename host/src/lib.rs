@@ -30,4 +30,4 @@ pub use host::{
 pub use manifest::HostManifest;
 pub use policy::Authorizer;
 pub use provider::Sandbox;
-pub use words::{ActorLimits, CallError, CallLimits, SYSTEM_ACTOR, WasmCloudEntity};
+pub use words::{ActorLimits, CRASH_PAYLOAD_BYTES_MAX, CallError, CallLimits, SYSTEM_ACTOR, WasmCloudEntity};

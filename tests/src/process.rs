@@ -76,7 +76,8 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// Runs a test in a process of its own, because it counts what the process holds, or because it is to die.
+/// Runs a test in a process of its own, because it counts what the process holds, or looks at all its temporary files, or
+/// because it is to die.
 pub fn alone<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F) {
     if std::env::var_os(ALONE).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -90,6 +91,12 @@ pub fn alone<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F) {
     let mut child = Command::new(std::env::current_exe().expect("a test knows its own program"));
     // Build here, if at all: the child is told that it has been done.
     crate::artifacts::programs();
-    let status = child.args([name, "--exact", "--nocapture"]).env(ALONE, "1").env("COFFERDAM_BUILT", "1").status();
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    child
+        .args([name, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .env("COFFERDAM_BUILT", "1")
+        .env("TMPDIR", folder.path());
+    let status = child.status();
     assert!(status.expect("a test can be run again").success(), "{name} failed in its own process, see above");
 }

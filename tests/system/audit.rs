@@ -1,11 +1,14 @@
-//! The audit log of a host that does some of each: all of it is there, nothing of it is secret, and it verifies.
+//! The audit log of a host that does some of each: all of it is there, nothing of it is secret, and it verifies. And of one
+//! whose provider dies in a loop: each death is there.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use cofferdam_claims::{KeyKind, Trust};
 use cofferdam_host::audit::{Expected, FOLDER, Record, SignedHead, read, verify};
 use cofferdam_host::control::Client;
+use cofferdam_host::supervision::{RestartBudget, RestartPolicy};
 use cofferdam_host::{Actor, HostBuilder};
 use cofferdam_tests::process::{signal, until};
 use cofferdam_tests::{Rig, artifacts, payload};
@@ -120,4 +123,87 @@ async fn refusals_are_recorded_and_the_chain_goes_on_with_the_next_host() {
     assert_eq!(of_kind(&records, "actor_refused")[0]["error"], "claims_refused");
     let previous: Vec<&Value> = of_kind(&records, "host_started").iter().map(|event| &event["previous"]).collect();
     assert_eq!(previous, ["none", "stopped"]);
+}
+
+/// Restarts come at once, and a provider is held after so many deaths.
+fn at_once(budget: RestartBudget) -> RestartPolicy {
+    RestartPolicy { budget, first_delay: Duration::ZERO, delay_max: Duration::ZERO, ..RestartPolicy::default() }
+}
+
+/// Kills each process of the probe as soon as it can be seen, ready or not.
+async fn kill_all(rig: &Rig, probe: &str, count: u64) -> Vec<u64> {
+    let mut killed = Vec::new();
+    for generation in 1..=count {
+        let mut process = None;
+        until("there is a process", async || {
+            let row = rig.ps().await.providers.into_iter().find(|row| row.id == probe);
+            process = row.filter(|row| row.generation == generation).and_then(|row| row.pid);
+            process.is_some()
+        })
+        .await;
+        let pid = process.expect("it was seen");
+        signal(pid, Signal::SIGKILL);
+        killed.push(pid.into());
+    }
+    killed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_many_deaths_in_a_row_has_a_record() {
+    const DEATHS: u64 = 60;
+    let rig = Rig::start_with(|builder| builder.with_restart_policy(at_once(RestartBudget::None))).await;
+    let log = rig.folder.path().join("state").join(FOLDER);
+    let probe = rig.provider("probe", PROBE).await;
+    let killed = kill_all(&rig, &probe, DEATHS).await;
+    rig.ready_pid(&probe, DEATHS + 1).await;
+    rig.host.stop().await;
+
+    good(&log, &rig.host.id(), None).expect("it was signed at the end");
+    let records = records(&log);
+    let told = of_kind(&records, "provider_crashed");
+    let told: Vec<_> = told.iter().map(|event| (event["generation"].as_u64(), event["pid"].as_u64())).collect();
+    let died: Vec<_> = (1..=DEATHS).zip(killed).map(|(generation, pid)| (Some(generation), Some(pid))).collect();
+    assert_eq!(told, died);
+    for event in of_kind(&records, "provider_crashed") {
+        let said = (event["cause"].as_str(), event["decision"].as_str());
+        assert_eq!(said, (Some("killed by signal 9 (SIGKILL)"), Some("it is restarted now")), "{event}");
+    }
+    // Some died before they took calls. None took calls twice, and none after its death.
+    let (mut started, mut died) = (1, 0);
+    for record in &records {
+        let generation = record.event["generation"].as_u64().unwrap_or_default();
+        match record.kind() {
+            "provider_restarted" => assert!(generation > std::mem::replace(&mut started, generation), "{record:?}"),
+            "provider_crashed" => died = generation,
+            _ => continue,
+        }
+        assert!(record.kind() == "provider_crashed" || generation == died + 1, "{record:?} came after death {died}");
+    }
+    assert_eq!(started, DEATHS + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_is_told_once_and_after_the_death_that_led_to_it() {
+    const DEATHS: u64 = 3;
+    let policy = at_once(RestartBudget::Crashes(u32::try_from(DEATHS).expect("it is small")));
+    let rig = Rig::start_with(|builder| builder.with_restart_policy(policy)).await;
+    let log = rig.folder.path().join("state").join(FOLDER);
+    let probe = rig.provider("probe", PROBE).await;
+    kill_all(&rig, &probe, DEATHS).await;
+    until("it is held", async || rig.ps().await.providers.iter().any(|row| row.state == "held")).await;
+    // Who holds it now is another matter, and no further hold.
+    rig.host.hold_provider(&probe, None).await.expect("it can be held");
+    rig.host.release_provider(&probe, None).await.expect("it can be released");
+    rig.host.hold_provider(&probe, None).await.expect("it can be held");
+    rig.host.stop().await;
+
+    good(&log, &rig.host.id(), None).expect("it was signed at the end");
+    let records = records(&log);
+    let life = |record: &&Record| ["provider_crashed", "provider_held"].contains(&record.kind());
+    let life: Vec<_> = records.iter().filter(life).map(|record| (record.kind(), &record.event)).collect();
+    let kinds: Vec<&str> = life.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, ["provider_crashed", "provider_crashed", "provider_crashed", "provider_held", "provider_held"]);
+    assert!(life[2].1["decision"].as_str().is_some_and(|decision| decision.starts_with("it is held")), "{life:?}");
+    assert_eq!((&life[3].1["generation"], &life[4].1["generation"]), (&json!(DEATHS), &json!(DEATHS + 1)));
+    assert_eq!(life[4].1["why"], "an operator holds it");
 }

@@ -269,6 +269,40 @@ async fn calls_in_flight_and_before_are_named_without_their_payloads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn payloads_are_told_where_they_were_asked_for() {
+    let way = json!("segfault");
+    let whole = rmp_serde::to_vec(&way).expect("it can be packed");
+    let (long, cut) = (json!(format!("{SECRET}, {}", "x".repeat(1000))), 64);
+    let scene = Scene::start_with(artifacts::provider("probe", PROBE).with_crash_payloads(cut)).await;
+    scene.ask("Echo", &json!("a-payload-that-is-nobodys-business")).await.expect("it answers");
+    let hanging = scene.ask("Hang", &long);
+    let dying = async {
+        until("the call hangs", async || {
+            let reached = scene.ask("Reached", &Value::Null).await.expect("it answers");
+            rmp_serde::from_slice::<Value>(&reached).expect("a map")["calls"].as_u64() >= Some(3)
+        })
+        .await;
+        scene.ask("Die", &way).await
+    };
+    let (hung, died) = tokio::join!(hanging, dying);
+    assert!(hung.is_err() && died.is_err());
+
+    let report = scene.last_of(1).await;
+    let payloads = report.calls_in_flight.iter().map(|call| call.payload.clone().expect("it was asked for"));
+    let [hung, died] = payloads.collect::<Vec<_>>().try_into().expect("two calls in flight");
+    assert_eq!((died.start, died.bytes, died.left_out), (whole.clone(), whole.len() as u64, 0));
+    let packed = rmp_serde::to_vec(&long).expect("it can be packed");
+    assert_eq!((hung.bytes, hung.left_out), (packed.len() as u64, (packed.len() - cut as usize) as u64));
+    let text = String::from_utf8_lossy(&hung.start).into_owned();
+    assert!(text.contains("…, xxx") && text.len() < cut as usize, "{text:?}");
+    assert!(report.calls_before.iter().all(|call| call.payload.is_none()), "{report:#?}");
+    let page = page(&report);
+    assert!(page.contains("payload of 9 bytes\n        \\xa8segfault\n"), "{page}");
+    assert!(page.contains("bytes, the last ") && !page.contains(SECRET), "{page}");
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reports_stay_within_their_bounds() {
     let scene = Scene::start().await;
     let reports = scene.reports();

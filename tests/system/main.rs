@@ -19,4 +19,5 @@ mod recovery;
 mod seed;
 mod specification;
 mod supervision;
+mod swapped;
 mod torture;

@@ -13,7 +13,8 @@ use crate::table::{Cell, Table};
 /// Show how processes of providers died
 ///
 /// Reads the host's state directory; the host need not run. What a report says of faults, names and output is the
-/// provider's own word. Payloads, memory and the values of links are in none.
+/// provider's own word. Memory and the values of links are in none, and payloads only in those of providers
+/// for which the manifest asks for them (crash_reports).
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct CrashesArgs {

@@ -46,14 +46,30 @@ impl LineReader {
         from: &mut (impl AsyncRead + Unpin),
         limits: LineLimits,
     ) -> Result<Option<Vec<u8>>, LineError> {
-        if self.buffer.is_empty() {
-            let read = timeout(limits.idle, self.fill(from)).await.map_err(|_| LineError::Idle(limits.idle))??;
-            if read == 0 {
-                return Ok(None);
-            }
+        if self.begun(from, limits.idle).await? { self.rest(from, limits).await.map(Some) } else { Ok(None) }
+    }
+
+    /// Waits for the first byte of a line. False at the end of the stream.
+    pub(super) async fn begun(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        idle: Duration,
+    ) -> Result<bool, LineError> {
+        if !self.buffer.is_empty() {
+            return Ok(true);
         }
-        let rest = self.rest(from, limits.bytes_max);
-        timeout(limits.whole, rest).await.map_err(|_| LineError::TooSlow(limits.whole))?.map(Some)
+        let read = timeout(idle, self.fill(from)).await.map_err(|_| LineError::Idle(idle))??;
+        Ok(read > 0)
+    }
+
+    /// The line that has begun. However its bytes come, all of them have the same time together.
+    pub(super) async fn rest(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        limits: LineLimits,
+    ) -> Result<Vec<u8>, LineError> {
+        let whole = self.whole(from, limits.bytes_max);
+        timeout(limits.whole, whole).await.map_err(|_| LineError::TooSlow(limits.whole))?
     }
 
     /// Waits for the end of the stream while a request is being answered. What comes meanwhile is kept for the next line;
@@ -68,7 +84,7 @@ impl LineReader {
         std::future::pending().await
     }
 
-    async fn rest(&mut self, from: &mut (impl AsyncRead + Unpin), bytes_max: usize) -> Result<Vec<u8>, LineError> {
+    async fn whole(&mut self, from: &mut (impl AsyncRead + Unpin), bytes_max: usize) -> Result<Vec<u8>, LineError> {
         let mut searched = 0;
         loop {
             if let Some(at) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {

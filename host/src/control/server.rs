@@ -6,6 +6,7 @@
 
 mod connection;
 mod place;
+mod seats;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use super::report::{ProviderReport, PsReport};
 use crate::words::CallError;
 use connection::Connection;
 use place::Place;
+use seats::Seats;
 
 /// What the host can be asked for. `host.rs` implements it.
 pub trait Operations: Send + Sync + 'static {
@@ -66,8 +68,13 @@ pub struct Who {
 /// The bounds of the server. The defaults are for people; tests want smaller ones.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Connections at once; one more is told so and closed.
+    /// Connections at once. One more takes the place of the one that has kept the host waiting the longest; where all are
+    /// within their grace, or have requests carried out, it is told so and closed.
     pub connections_max: usize,
+    /// How long a connection may say nothing before another may take its place.
+    pub idle_grace: Duration,
+    /// How long a request may take to arrive, or an answer to be taken, before that.
+    pub transfer_grace: Duration,
     /// Calls at once. Fewer than connections, so that `ps` and `stop` get through however long the calls take.
     pub calls_max: usize,
     /// Requests at once that wait for a provider, for the same reason.
@@ -95,6 +102,8 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections_max: 32,
+            idle_grace: Duration::from_millis(100),
+            transfer_grace: Duration::from_secs(1),
             calls_max: 16,
             attending_max: 8,
             line_bytes_max: LINE_BYTES_MAX,
@@ -158,7 +167,7 @@ async fn accept<O: Operations>(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let (closing, close) = watch::channel(false);
-    let free = Arc::new(Semaphore::new(limits.connections_max));
+    let seats = Seats::new(limits);
     let calls = Arc::new(Semaphore::new(limits.calls_max));
     let attending = Arc::new(Semaphore::new(limits.attending_max));
     let mut connections = JoinSet::new();
@@ -174,7 +183,7 @@ async fn accept<O: Operations>(
                 let (operations, close) = (operations.clone(), close.clone());
                 let (calls, attending) = (calls.clone(), attending.clone());
                 let connection = Connection { operations, limits, close, calls, attending, who: Who::default() };
-                connections.spawn(receive(connection, stream, free.clone()));
+                connections.spawn(receive(connection, stream, seats.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection to the operator's socket");
@@ -193,7 +202,7 @@ async fn accept<O: Operations>(
     }
 }
 
-async fn receive<O: Operations>(mut connection: Connection<O>, stream: Stream, free: Arc<Semaphore>) {
+async fn receive<O: Operations>(mut connection: Connection<O>, stream: Stream, seats: Arc<Seats>) {
     let peer = stream.peer_creds().ok();
     let uid = peer.as_ref().and_then(|creds| creds.euid());
     if !is_permitted(uid, nix::unistd::geteuid().as_raw()) {
@@ -203,9 +212,9 @@ async fn receive<O: Operations>(mut connection: Connection<O>, stream: Stream, f
     }
     let pid = peer.and_then(|creds| creds.pid()).and_then(|pid| u32::try_from(pid).ok());
     connection.who = Who { uid: uid.unwrap_or_default(), pid };
-    match free.try_acquire() {
-        Ok(_permit) => connection.serve(stream).await,
-        Err(_) => {
+    match seats.take().await {
+        Some(seat) => connection.serve(stream, seat).await,
+        None => {
             connection.refuse(stream, connection::busy("serves", connection.limits.connections_max, "operators")).await
         }
     }

@@ -21,6 +21,7 @@ use crate::words::{CallError, Denial};
 const SOON: Duration = Duration::from_secs(10);
 
 mod place;
+mod seats;
 
 /// A host that echoes. `hang` never answers, `wait` answers after `release`, `denied` fails.
 #[derive(Default)]
@@ -272,17 +273,6 @@ async fn a_client_that_does_not_read_is_dropped() {
         }
     };
     assert_eq!(timeout(SOON, served).await.unwrap(), 4711);
-}
-
-#[tokio::test]
-async fn one_connection_too_many_is_told_so() {
-    let bench = Bench::start_with(ServerLimits { connections_max: 2, ..ServerLimits::default() }).await;
-    let (mut first, mut second) = (bench.client().await, bench.client().await);
-    first.ps().await.unwrap();
-    second.ps().await.unwrap();
-    let refused = bench.client().await.ps().await.unwrap_err().report();
-    assert_eq!(refused.kind, "busy");
-    first.ps().await.unwrap();
 }
 
 #[tokio::test]

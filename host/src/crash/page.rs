@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 
 use cofferdam_claims::deceives;
 
-use super::report::{Call, CrashReport, Ended, Fault, Frame, Line};
+use super::report::{Call, CrashReport, Ended, Fault, Frame, Line, Payload};
+
+/// How much of a payload stands on one line.
+const PAYLOAD_LINE_BYTES_MAX: usize = 100;
 
 /// The page of a report.
 pub fn page(report: &CrashReport) -> String {
@@ -115,16 +118,34 @@ fn calls(page: &mut String, title: &str, calls: &[Call]) {
         return;
     }
     let rows = calls.iter().map(|call| {
-        let Call { actor, operation, age_ms, deadline_ms, ended } = call;
+        let Call { actor, operation, age_ms, deadline_ms, ended, payload } = call;
         let ended = match ended {
             None => String::new(),
             Some(end) if end.ok => format!(", answered after {} ms", end.took_ms),
             Some(end) => format!(", failed after {} ms", end.took_ms),
         };
         let deadline = deadline_ms.map_or_else(String::new, |ms| format!(", may take {ms} ms"));
-        format!("{operation}  from {actor}: {age_ms} ms ago{deadline}{ended}")
+        let payload = payload.as_ref().map(payload_in_words).unwrap_or_default();
+        format!("{operation}  from {actor}: {age_ms} ms ago{deadline}{ended}{payload}")
     });
     fenced(page, rows);
+}
+
+/// Lines of ASCII, whatever the bytes are.
+fn payload_in_words(Payload { start, bytes, left_out }: &Payload) -> String {
+    let rest = if *left_out == 0 { String::new() } else { format!(", the last {left_out} left out") };
+    let mut text = format!("\n  payload of {bytes} bytes{rest}");
+    let mut room = 0;
+    for byte in start {
+        let escaped = byte.escape_ascii();
+        if room < escaped.len() {
+            text.push_str("\n    ");
+            room = PAYLOAD_LINE_BYTES_MAX;
+        }
+        room -= escaped.len();
+        text.extend(escaped.map(char::from));
+    }
+    text
 }
 
 fn resources(page: &mut String, report: &CrashReport) {

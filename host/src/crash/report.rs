@@ -151,7 +151,7 @@ pub struct Resources {
     pub page_faults_minor: u64,
 }
 
-/// A call of an actor, without its payload.
+/// A call of an actor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Who called.
@@ -164,6 +164,46 @@ pub struct Call {
     pub deadline_ms: Option<u64>,
     /// How long it took, and what came of it; none while it is in flight.
     pub ended: Option<CallEnd>,
+    /// What was passed, of a call in flight; none unless the operator asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
+}
+
+/// The beginning of what was passed in a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// The first bytes, without the values of links: `…` stands for each.
+    #[serde(with = "bytes")]
+    pub start: Vec<u8>,
+    /// How long it was in all.
+    pub bytes: u64,
+    /// How much of it is left out after the first bytes.
+    pub left_out: u64,
+}
+
+/// What payloads take in one report, so that it stays readable: the oldest calls come first.
+pub const PAYLOADS_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes as the rest of the system writes them in JSON: `{"$bytes": "base64"}`.
+mod bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Bytes {
+        #[serde(rename = "$bytes")]
+        base64: String,
+    }
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        Bytes { base64: STANDARD.encode(bytes) }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(Bytes::deserialize(deserializer)?.base64).map_err(D::Error::custom)
+    }
 }
 
 /// How a call ended.

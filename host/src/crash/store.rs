@@ -20,7 +20,7 @@ pub const COUNT_MAX: usize = 100;
 /// What they take together.
 pub const TOTAL_BYTES_MAX: u64 = 8 << 20;
 /// One file. What a report holds is bounded far below.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: u64 = 2 << 20;
 
 /// Why reports could not be read or written.
 #[derive(Debug, Error)]

@@ -1,16 +1,14 @@
-//! What this host tells its audit log of itself: starts and ends, refusals, links, and how its providers live.
+//! What this host tells its audit log of itself: starts and ends, refusals and links. How a provider lives, its runner tells.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use cofferdam_claims::{KeyPair, Trust};
 
 use super::builder::Config;
 use super::{Actor, HostError, Inner, NativeCapability, Result};
 use crate::audit::{Audit, FOLDER};
-use crate::provider::{Provider, Status};
-use crate::words::{AuditEvent, Auditor, BRIEFS_MAX, Brief, LinkKey, ProviderKey};
+use crate::words::{AuditEvent, BRIEFS_MAX, Brief, LinkKey, ProviderKey};
 
 /// Takes up the log of a state directory, and writes that this host starts.
 pub(super) fn begin(config: &Config, state_dir: &Path, key: &KeyPair) -> Result<Audit> {
@@ -144,56 +142,4 @@ pub(super) fn names<V>(values: &BTreeMap<String, V>) -> Vec<Brief> {
 fn told(error: &HostError) -> (Brief, Brief) {
     let report = error.report();
     (report.kind.into(), report.message.into())
-}
-
-/// Tells how the processes of a provider end and are started again, as long as it is supervised.
-pub(super) fn watch(provider: &Provider, auditor: Arc<dyn Auditor>) {
-    let (mut status, key) = (provider.watch(), provider.key().clone());
-    let mut life = Life { last: status.borrow_and_update().clone(), key };
-    tokio::spawn(async move {
-        // It ends with the supervisor.
-        while status.changed().await.is_ok() {
-            let now = status.borrow_and_update().clone();
-            for event in life.changed(now) {
-                auditor.record(event);
-            }
-        }
-    });
-}
-
-/// What was last known of a provider.
-struct Life {
-    key: ProviderKey,
-    last: Status,
-}
-
-impl Life {
-    /// What has happened since.
-    fn changed(&mut self, now: Status) -> Vec<AuditEvent> {
-        let last = std::mem::replace(&mut self.last, now);
-        let now = &self.last;
-        let [provider, link] = [&self.key.id, &self.key.link_name].map(Brief::from);
-        let mut events = Vec::new();
-        let had_process = last.pid.is_some() && last.state != "draining";
-        if let Some(pid) = last.pid.filter(|_| had_process && now.pid != last.pid && now.state != "stopped") {
-            events.push(AuditEvent::ProviderCrashed {
-                provider: provider.clone(),
-                link: link.clone(),
-                generation: last.generation.0,
-                pid,
-                cause: now.last_exit.as_deref().unwrap_or("it ended").into(),
-            });
-        }
-        let generation = now.generation.0;
-        if now.state == "held" && last.state != "held" {
-            let why = now.why.as_deref().or(now.last_exit.as_deref()).unwrap_or_default().into();
-            events.push(AuditEvent::ProviderHeld { provider: provider.clone(), link: link.clone(), generation, why });
-        }
-        let is_new = (last.state, last.generation) != (now.state, now.generation);
-        if now.state == "ready" && generation > 1 && is_new {
-            let pid = now.pid.unwrap_or_default();
-            events.push(AuditEvent::ProviderRestarted { provider, link, generation, pid });
-        }
-        events
-    }
 }

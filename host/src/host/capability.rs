@@ -5,7 +5,7 @@ use cofferdam_claims::{ProviderArchive, ProviderMetadata, Trust, Verified, nativ
 use std::time::SystemTime;
 
 use super::{HostError, Result};
-use crate::words::{Grants, ProviderKey, ProviderLimits, RestartPolicy};
+use crate::words::{CRASH_PAYLOAD_BYTES_MAX, Grants, ProviderKey, ProviderLimits, RestartPolicy};
 
 /// An archive to run under a link name. Its signature, times and hashes have been checked; whether its issuer is trusted
 /// is the host's to decide when it is started.
@@ -19,6 +19,7 @@ pub struct NativeCapability {
     pub(super) limits: ProviderLimits,
     /// How it is restarted, where that differs from the host's.
     pub(super) restart: Option<RestartPolicy>,
+    pub(super) crash_payload_bytes_max: u32,
 }
 
 impl NativeCapability {
@@ -33,7 +34,8 @@ impl NativeCapability {
         let verified = archive.verify(source, &Trust::Any, SystemTime::now()).map_err(HostError::Claims)?;
         archive.library(&verified, native_target()).map_err(HostError::Claims)?;
         let (archive, source, limits) = (archive.clone(), source.to_owned(), ProviderLimits::default());
-        Ok(Self { archive, verified, link_name, source, grants: None, limits, restart: None })
+        let (grants, restart, crash_payload_bytes_max) = (None, None, 0);
+        Ok(Self { archive, verified, link_name, source, grants, limits, restart, crash_payload_bytes_max })
     }
 
     /// Grants it something of the world, and nothing beyond that: what it needs and is not among these, it does not get.
@@ -55,6 +57,14 @@ impl NativeCapability {
     #[must_use]
     pub fn with_restart_policy(mut self, restart: RestartPolicy) -> Self {
         self.restart = Some(restart);
+        self
+    }
+
+    /// Has the reports of its deaths hold the first bytes of what was passed in each call in flight, at most
+    /// [`CRASH_PAYLOAD_BYTES_MAX`] of each. Payloads may be secrets, and reports lie on the disk: 0, the default, is none.
+    #[must_use]
+    pub fn with_crash_payloads(mut self, bytes_max: u32) -> Self {
+        self.crash_payload_bytes_max = bytes_max.min(CRASH_PAYLOAD_BYTES_MAX);
         self
     }
 

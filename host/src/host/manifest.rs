@@ -40,7 +40,7 @@ impl Host {
             let capability = blocking(load).await;
             let capability = capability.inspect_err(|error| self.inner.image_refused(&image, false, error))?;
             let capability = capability.with_restart_policy(entry.restart.over(self.inner.config.timing.restart));
-            let capability = capability.with_limits(entry.limits);
+            let capability = capability.with_limits(entry.limits).with_crash_payloads(entry.crash_payload_bytes_max);
             let capability = match &entry.grants {
                 Some(grants) => capability.with_grants(grants.clone()),
                 None => capability,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cofferdam_channel::protocol::control::Identity;
 
 use super::actors::Reserved;
-use super::auditing::{self, Loaded};
+use super::auditing::Loaded;
 use super::granting::warn_of_owners;
 use super::state::RunningProvider;
 use super::{Host, HostError, NativeCapability, Result, nobody};
@@ -60,12 +60,12 @@ impl Host {
             calls_max,
             limits: self.inner.config.limits,
             timing: self.timing(&capability),
+            crash_payload_bytes_max: capability.crash_payload_bytes_max,
             key: key.clone(),
         };
         let bindings = self.inner.state.lock().bindings_of(self.inner.broker.policy(), &key, &contract_id);
         let told = bindings.iter().cloned().collect();
         let provider = Arc::new(Provider::start(spec, bindings, running.surroundings.clone()).await?);
-        auditing::watch(&provider, running.auditor.clone());
 
         let entry = RunningProvider {
             claims: Arc::new(verified),

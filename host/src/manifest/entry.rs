@@ -52,6 +52,8 @@ pub struct CapabilityEntry {
     pub limits: ProviderLimits,
     /// How it is restarted, where that differs from the host's.
     pub restart: RestartEntry,
+    /// How much of each payload in flight the reports of its deaths hold.
+    pub crash_payload_bytes_max: u32,
 }
 
 /// One link of an actor to a provider.

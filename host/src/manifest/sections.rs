@@ -11,15 +11,19 @@ use super::{
     ActorEntry, ActorLimitsEntry, CapabilityEntry, HostManifest, HostSection, LinkEntry, ManifestError, grants,
     quantity, restart,
 };
-use crate::words::{ProviderKey, is_namespace};
+use crate::words::{CRASH_PAYLOAD_BYTES_MAX, ProviderKey, is_namespace};
 
 const MANIFEST: Known =
     Known { keys: &["labels", "host", "actors", "capabilities", "links"], later: &[], may_grow: false };
 const HOST: Known = Known { keys: &["namespace", "trust", "state_dir"], later: &[], may_grow: true };
 const ACTOR: Known = Known { keys: &["image_ref", "limits"], later: &[], may_grow: false };
 const ACTOR_LIMITS: Known = Known { keys: &["memory", "table_elements", "instances"], later: &[], may_grow: false };
-const CAPABILITY: Known =
-    Known { keys: &["image_ref", "link_name", "grants", "limits", "restart"], later: &[], may_grow: false };
+const CAPABILITY: Known = Known {
+    keys: &["image_ref", "link_name", "grants", "limits", "restart", "crash_reports"],
+    later: &[],
+    may_grow: false,
+};
+const CRASH_REPORTS: Known = Known { keys: &["payload_bytes"], later: &[], may_grow: false };
 const LINK: Known =
     Known { keys: &["actor", "provider_id", "contract_id", "link_name", "values"], later: &[], may_grow: false };
 
@@ -29,6 +33,7 @@ const TABLE_ELEMENTS_MAX: u32 = 10_000_000;
 /// Each memory reserves 8 GiB of the 47 bits of address space.
 const INSTANCES_MAX: u32 = 16_000;
 
+const CAPABILITY_IS: &str = "a mapping of image_ref, link_name, grants, limits, restart and crash_reports";
 const IMAGE_REF: &str = "a path or a registry reference";
 
 pub(super) fn manifest(input: &Input<'_>, document: &Node, base_dir: &Path) -> Result<HostManifest, ManifestError> {
@@ -118,14 +123,23 @@ fn actor_limits(cursor: &Cursor<'_>) -> Result<ActorLimitsEntry, ManifestError> 
 }
 
 fn capability(cursor: &Cursor<'_>, base_dir: &Path) -> Result<CapabilityEntry, ManifestError> {
-    let fields = cursor.fields(&CAPABILITY, "a mapping of image_ref, link_name, grants, limits and restart")?;
+    let fields = cursor.fields(&CAPABILITY, CAPABILITY_IS)?;
     Ok(CapabilityEntry {
         image_ref: fields.need("image_ref")?.filled(IMAGE_REF)?.to_owned(),
         link_name: fields.get("link_name").map(link_name).transpose()?.flatten(),
         grants: fields.get("grants").map(|section| grants::grants(section, base_dir)).transpose()?,
         limits: fields.get("limits").map(grants::limits).transpose()?.unwrap_or_default(),
         restart: fields.get("restart").map(restart::restart).transpose()?.unwrap_or_default(),
+        crash_payload_bytes_max: fields.get("crash_reports").map(crash_payload_bytes).transpose()?.unwrap_or_default(),
     })
+}
+
+fn crash_payload_bytes(section: &Cursor<'_>) -> Result<u32, ManifestError> {
+    let fields = section.fields(&CRASH_REPORTS, "a mapping of payload_bytes")?;
+    let Some(value) = fields.get("payload_bytes") else { return Ok(0) };
+    let bytes = quantity::bytes(value.filled("a size")?, 0, CRASH_PAYLOAD_BYTES_MAX.into());
+    let bytes = bytes.map_err(|fault| value.refuse(fault))?;
+    Ok(u32::try_from(bytes).expect("no more than the most, which is a u32"))
 }
 
 fn link(cursor: &Cursor<'_>) -> Result<LinkEntry, ManifestError> {

@@ -1,5 +1,5 @@
-//! The last calls of a provider, without their payloads, for the case that it dies. Noting one takes no lock that another
-//! call may hold for long, and after a while no memory.
+//! The last calls of a provider, for the case that it dies: without their payloads, unless its operator asked for the beginning
+//! of each. Noting one takes no lock that another call may hold for long, and after a while no memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::gate::ProviderGate;
-use crate::crash::{Call, CallEnd};
+use crate::crash::{Call, CallEnd, PAYLOADS_BYTES_MAX, Payload};
 use crate::words::{CallError, Callee, Deadline, Invocation};
 
 /// Calls that are remembered.
@@ -21,6 +21,8 @@ const NAME_BYTES_MAX: usize = 128;
 pub(super) struct CallLog {
     next: AtomicU64,
     slots: Box<[Mutex<Slot>]>,
+    /// What is kept of a payload. Nothing, unless somebody asked for it.
+    payload_bytes_max: usize,
 }
 
 #[derive(Default)]
@@ -31,6 +33,9 @@ struct Slot {
     began: Option<Deadline>,
     deadline: Option<Deadline>,
     end: Option<End>,
+    /// The beginning of the payload, and how long all of it is.
+    payload: Vec<u8>,
+    payload_bytes: usize,
 }
 
 /// How a call ended.
@@ -48,13 +53,13 @@ enum How {
     Lost,
 }
 
-impl Default for CallLog {
-    fn default() -> Self {
-        Self { next: AtomicU64::new(0), slots: (0..CALLS_MAX).map(|_| Mutex::default()).collect() }
-    }
-}
-
 impl CallLog {
+    /// Keeps so many bytes of each payload.
+    pub(super) fn new(payload_bytes_max: u32) -> Self {
+        let slots = (0..CALLS_MAX).map(|_| Mutex::default()).collect();
+        Self { next: AtomicU64::new(0), slots, payload_bytes_max: payload_bytes_max as usize }
+    }
+
     fn begin(&self, call: &Invocation<'_>) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         // Somebody who is just writing to the same slot is 64 calls away; then this one is not remembered.
@@ -66,6 +71,11 @@ impl CallLog {
             slot.began = Some(Deadline::now());
             slot.deadline = Some(call.deadline);
             slot.end = None;
+            if self.payload_bytes_max > 0 {
+                slot.payload.clear();
+                slot.payload.extend_from_slice(&call.payload[..call.payload.len().min(self.payload_bytes_max)]);
+                slot.payload_bytes = call.payload.len();
+            }
         }
         number
     }
@@ -88,8 +98,26 @@ impl CallLog {
         in_flight.sort_by_key(|(number, _)| *number);
         before.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         before.truncate(BEFORE_MAX);
+        if self.payload_bytes_max > 0 {
+            self.add_payloads(&mut in_flight);
+        }
         let calls = |numbered: Vec<(u64, Call)>| numbered.into_iter().map(|(_, call)| call).collect();
         (calls(in_flight), calls(before))
+    }
+
+    /// What was kept of the payloads, those of the oldest calls first, as far as a report has room.
+    fn add_payloads(&self, calls: &mut [(u64, Call)]) {
+        let mut room = PAYLOADS_BYTES_MAX;
+        for (number, call) in calls {
+            let slot = self.slot(*number).lock();
+            // A later call may have taken the place.
+            if slot.number == *number {
+                let start = slot.payload[..slot.payload.len().min(room)].to_vec();
+                room -= start.len();
+                let left_out = (slot.payload_bytes - start.len()) as u64;
+                call.payload = Some(Payload { start, bytes: slot.payload_bytes as u64, left_out });
+            }
+        }
     }
 }
 
@@ -104,6 +132,7 @@ fn told(slot: &Slot, born: Deadline, now: Deadline) -> Option<(u64, Call)> {
         age_ms: ms(now.since(began)),
         deadline_ms: slot.deadline.filter(|deadline| *deadline != Deadline::NEVER).map(|due| ms(due.since(began))),
         ended: ended.map(|end| CallEnd { took_ms: ms(end.at.since(began)), ok: end.how == How::Answered }),
+        payload: None,
     };
     Some((slot.number, call))
 }
@@ -147,15 +176,38 @@ mod tests {
     use super::*;
     use crate::words::WasmCloudEntity;
 
+    fn begin(log: &CallLog, operation: &str, payload: &[u8]) -> u64 {
+        let origin = WasmCloudEntity::Actor("MCALLER".to_owned());
+        let (target, deadline) = (&origin, Deadline::now().plus(Duration::from_secs(2)));
+        let cancelled = Cancelled::never();
+        log.begin(&Invocation { origin: &origin, target, operation, payload, deadline, cancelled, depth: 0 })
+    }
+
+    #[test]
+    fn the_beginnings_of_payloads_are_told_of_calls_in_flight_where_they_were_asked_for() {
+        let check = |bytes_max: u32, payloads: &[&[u8]], expected: &[(&[u8], u64)]| {
+            let log = CallLog::new(bytes_max);
+            let born = Deadline::now();
+            log.end(begin(&log, "Ended", b"of no interest"), How::Answered);
+            for payload in payloads {
+                begin(&log, "Get", payload);
+            }
+            let (in_flight, before) = log.tell(born, Deadline::now());
+            assert!(before.iter().all(|call| call.payload.is_none()), "{before:?}");
+            let told = in_flight.iter().filter_map(|call| call.payload.as_ref());
+            let told: Vec<(&[u8], u64)> = told.map(|payload| (&*payload.start, payload.left_out)).collect();
+            assert_eq!(told, expected, "{bytes_max} of {payloads:?}");
+        };
+        check(0, &[b"secret"], &[]);
+        check(6, &[b"secret", b"", b"secret!"], &[(b"secret", 0), (b"", 0), (b"secret", 1)]);
+        let (large, most) = (vec![7; PAYLOADS_BYTES_MAX - 3], PAYLOADS_BYTES_MAX as u32);
+        check(most, &[&large, b"abcde", b"x"], &[(&large, 0), (b"abc", 2), (b"", 1)]);
+    }
+
     #[test]
     fn the_last_calls_are_told_and_those_of_an_earlier_process_are_not() {
-        let (log, cancelled) = (CallLog::default(), Cancelled::never());
-        let origin = WasmCloudEntity::Actor("MCALLER".to_owned());
-        let call = |operation: &str| {
-            let (target, deadline) = (&origin, Deadline::now().plus(Duration::from_secs(2)));
-            let payload = b"secret".as_slice();
-            log.begin(&Invocation { origin: &origin, target, operation, payload, deadline, cancelled, depth: 0 })
-        };
+        let log = CallLog::new(0);
+        let call = |operation: &str| begin(&log, operation, b"secret");
         log.end(call("Earlier"), How::Answered);
         let born = Deadline::now();
         for _ in 0..CALLS_MAX {

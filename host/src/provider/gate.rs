@@ -97,9 +97,9 @@ impl std::fmt::Debug for Line {
 }
 
 impl ProviderGate {
-    pub(super) fn new(key: ProviderKey, while_down: WhileDown) -> Self {
+    /// `calls` notes what goes through it.
+    pub(super) fn new(key: ProviderKey, while_down: WhileDown, calls: CallLog) -> Self {
         let passage = ArcSwap::from_pointee(Passage::Closed("it has not been started"));
-        let calls = CallLog::default();
         Self { key, while_down, passage, calls, waiting: Mutex::new(0), changed: Condvar::new() }
     }
 

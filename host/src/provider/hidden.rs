@@ -12,6 +12,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use parking_lot::Mutex;
 
 use super::Settings;
+use crate::crash::Payload;
 
 /// Values of up to so many bytes stay: they hide nothing, and are found in any text.
 const SHOWN_BYTES_MAX: usize = 3;
@@ -89,6 +90,13 @@ impl Hidden {
         let Some(finder) = self.values.lock().finder() else { return Cow::Borrowed(text) };
         finder.take_out(text)
     }
+
+    /// A payload without them, and without the beginning of one where the payload was cut.
+    pub(super) fn taken_out_of_payload(&self, payload: &Payload) -> Payload {
+        let Some(finder) = self.values.lock().finder() else { return payload.clone() };
+        let begun = if payload.left_out == 0 { 0 } else { finder.begun_at_the_end_of(&payload.start) };
+        Payload { start: finder.take_out_of_bytes(&payload.start, begun), ..payload.clone() }
+    }
 }
 
 impl Values {
@@ -114,6 +122,35 @@ impl Finder {
             true
         });
         Cow::Owned(shown)
+    }
+
+    /// The bytes without the values, and without the last `begun`.
+    fn take_out_of_bytes(&self, bytes: &[u8], begun: usize) -> Vec<u8> {
+        let mut found: Vec<_> = self.whole.find_iter(bytes).map(|found| found.range()).collect();
+        if begun > 0 {
+            found.push(bytes.len() - begun..bytes.len());
+            found.sort_by_key(|found| found.start);
+        }
+        let (mut shown, mut at) = (Vec::with_capacity(bytes.len()), 0);
+        for found in found {
+            // The beginning at the end may lie over a whole one.
+            if found.start >= at {
+                shown.extend_from_slice(&bytes[at..found.start]);
+                shown.extend_from_slice(MARK.as_bytes());
+            }
+            at = at.max(found.end);
+        }
+        shown.extend_from_slice(&bytes[at..]);
+        shown
+    }
+
+    /// How many bytes at the end are the beginning of a value.
+    fn begun_at_the_end_of(&self, bytes: &[u8]) -> usize {
+        let begun = |value: &String| {
+            let tail = &bytes[bytes.len() - bytes.len().min(value.len() - 1)..];
+            (0..tail.len()).find(|at| value.as_bytes().starts_with(&tail[*at..])).map_or(0, |at| tail.len() - at)
+        };
+        self.all.iter().map(begun).max().filter(|begun| *begun > SHOWN_BYTES_MAX).unwrap_or(0)
     }
 
     /// The text without the beginning of a value at its very end.
@@ -167,6 +204,25 @@ mod tests {
         let long = "x".repeat(CUT_BYTES_MIN - 4);
         check(&format!("{long}hunt"), &["hunter2"], &long);
         check(&format!("{long}hun_"), &["hunter2"], &format!("{long}hun_"));
+    }
+
+    #[test]
+    fn values_are_taken_out_of_payloads_and_so_is_the_beginning_of_one_at_a_cut() {
+        let check = |start: &[u8], left_out: u64, expected: &[u8]| {
+            let hidden = Hidden::default();
+            hidden.hide(&settings(&["hunter2", "ter2abc-abc"]));
+            let payload = Payload { start: start.to_vec(), bytes: start.len() as u64 + left_out, left_out };
+            let shown = hidden.taken_out_of_payload(&payload);
+            assert_eq!(shown.start, expected, "{:?}", String::from_utf8_lossy(start));
+            assert_eq!((shown.bytes, shown.left_out), (payload.bytes, left_out));
+        };
+        check(b"\x82\xa7hunter2\x01", 0, b"\x82\xa7\xe2\x80\xa6\x01");
+        check(b"hunter2hunter2", 0, "……".as_bytes());
+        check(b"not: hunt", 0, "not: hunt".as_bytes());
+        check(b"not: hunt", 9, "not: …".as_bytes());
+        check(b"not: hun", 9, "not: hun".as_bytes());
+        check(b"of two: hunter2abc-", 9, "of two: …".as_bytes());
+        check(b"", 9, "".as_bytes());
     }
 
     #[test]

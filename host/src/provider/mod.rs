@@ -90,6 +90,8 @@ pub struct ProviderSpec {
     pub limits: CallLimits,
     /// The time-outs of its life.
     pub timing: Timing,
+    /// How much of each payload in flight the reports of its deaths hold; 0: none of any.
+    pub crash_payload_bytes_max: u32,
 }
 
 /// What every provider of a host needs of it.
@@ -179,7 +181,8 @@ impl Provider {
         surroundings: Surroundings,
     ) -> Result<Self, StartError> {
         let key = spec.key.clone();
-        let gate = Arc::new(ProviderGate::new(key.clone(), spec.timing.restart.while_down));
+        let calls = calls::CallLog::new(spec.crash_payload_bytes_max);
+        let gate = Arc::new(ProviderGate::new(key.clone(), spec.timing.restart.while_down, calls));
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let (status_to, status) = watch::channel(Status { state: "stopped", ..Status::default() });
         let runner = runner::Runner::new(spec, bindings, surroundings, gate.clone(), status_to)?;
@@ -203,11 +206,6 @@ impl Provider {
     /// What is known about it now.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
-    }
-
-    /// Changes of the status, as they come.
-    pub fn watch(&self) -> watch::Receiver<Status> {
-        self.status.clone()
     }
 
     /// Links an actor. The provider is told before anything that comes after this call; what this returns waits for its

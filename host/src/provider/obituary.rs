@@ -143,6 +143,7 @@ impl Obituary {
         let shown = |call: &Call| Call {
             actor: self.shown(&call.actor),
             operation: self.shown(&call.operation),
+            payload: call.payload.as_ref().map(|payload| self.hidden.taken_out_of_payload(payload)),
             ..call.clone()
         };
         calls.iter().map(shown).collect()

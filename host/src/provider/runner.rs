@@ -1,12 +1,14 @@
 //! The one task that owns a provider: performs what [`crate::supervision`] decides, and binds its links on every start.
 //!
 //! `commands.rs` is what its handle wants, `attending.rs` what an operator does, `hearing.rs` what its process says,
-//! `deaths.rs` how a process ends, `reports.rs` what is told of it, and `showing.rs` what calls and operators see of it.
+//! `deaths.rs` how a process ends, `reports.rs` what is told of it, `recording.rs` what the audit log is told, and `showing.rs`
+//! what calls and operators see of it.
 
 mod attending;
 mod commands;
 mod deaths;
 mod hearing;
+mod recording;
 mod reports;
 mod showing;
 
@@ -177,6 +179,7 @@ impl Runner {
             Effect::FailCalls => self.forget_process(),
             Effect::Open => {
                 self.heartbeat.begin(Deadline::now());
+                self.record_opening();
                 if let Some(ready) = self.ready.take() {
                     // Whoever waits looks at it next.
                     self.publish();

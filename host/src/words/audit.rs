@@ -153,8 +153,8 @@ pub enum AuditEvent {
     ProviderRefused { provider: Brief, link: Brief, image: Brief, error: Brief, reason: Brief },
     /// A provider was stopped.
     ProviderStopped { provider: Brief, link: Brief },
-    /// The process of a provider ended, and nobody had asked for it.
-    ProviderCrashed { provider: Brief, link: Brief, generation: u64, pid: u32, cause: Brief },
+    /// A process of a provider ended, and did not do so as it was told. `pid` is none where none was ready to be loaded.
+    ProviderCrashed { provider: Brief, link: Brief, generation: u64, pid: Option<u32>, cause: Brief, decision: Brief },
     /// A further process of a provider takes calls.
     ProviderRestarted { provider: Brief, link: Brief, generation: u64, pid: u32 },
     /// A provider is not started again by itself.

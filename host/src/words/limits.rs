@@ -19,6 +19,9 @@ impl Default for ActorLimits {
     }
 }
 
+/// The most that the report of a provider's death may hold of each payload in flight.
+pub const CRASH_PAYLOAD_BYTES_MAX: u32 = 64 << 10;
+
 /// What one call may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {

@@ -23,7 +23,7 @@ pub use grants::{
     is_grant_name,
 };
 pub use invocation::{ActorCall, Callee, HostCall, Inbound, Invocation, Outbound};
-pub use limits::{ActorLimits, CallLimits};
+pub use limits::{ActorLimits, CRASH_PAYLOAD_BYTES_MAX, CallLimits};
 pub use namespace::{NAMESPACE_RULE, is_namespace};
 pub use restart::{Restart, RestartBudget, RestartPolicy, WhileDown};
 

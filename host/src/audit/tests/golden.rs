@@ -48,8 +48,9 @@ fn events() -> Vec<AuditEvent> {
             provider: provider.clone(),
             link: link.clone(),
             generation: 1,
-            pid: 77,
+            pid: Some(77),
             cause: text("killed by signal 11 (SIGSEGV)"),
+            decision: text("it is restarted now"),
         },
         AuditEvent::ProviderRestarted { provider: provider.clone(), link: link.clone(), generation: 2, pid: 78 },
         AuditEvent::ProviderHeld {

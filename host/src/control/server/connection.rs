@@ -7,6 +7,7 @@ use interprocess::local_socket::tokio::Stream;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
+use super::seats::{Awaited, Seat};
 use super::{Operations, ServerLimits, Who};
 use crate::control::line::{self, LineError, LineLimits, LineReader};
 use crate::control::protocol::{CallRequest, ErrorReport, Reply, Request, peer_error};
@@ -37,15 +38,19 @@ enum Then {
 }
 
 impl<O: Operations> Connection<O> {
-    /// Answers requests until the peer or the server ends it.
-    pub(super) async fn serve(mut self, mut stream: Stream) {
+    /// Answers requests until the peer or the server ends it, or somebody else needs the seat.
+    pub(super) async fn serve(mut self, mut stream: Stream, seat: Seat) {
         let limits =
             LineLimits { bytes_max: self.limits.line_bytes_max, idle: self.limits.idle, whole: self.limits.transfer };
         let mut lines = LineReader::default();
         loop {
             let line = tokio::select! {
-                line = lines.next(&mut stream, limits) => line,
+                line = request(&mut lines, &mut stream, limits, &seat) => Some(line),
+                () = seat.displaced() => None,
                 _ = self.close.wait_for(|close| *close) => return,
+            };
+            let Some(line) = line.filter(|_| seat.works()) else {
+                return self.refuse(stream, displaced()).await;
             };
             let (reply, then) = match line {
                 Ok(None) | Err(LineError::Io(_) | LineError::Cut) => return,
@@ -57,7 +62,13 @@ impl<O: Operations> Connection<O> {
                 },
                 Err(error) => (Reply::Error(bad_line(&error)), Then::Close),
             };
-            if let Err(error) = line::write(&mut stream, &reply.to_line(), self.limits.transfer).await {
+            seat.awaits(Awaited::Transfer);
+            let line = reply.to_line();
+            let written = tokio::select! {
+                written = line::write(&mut stream, &line, self.limits.transfer) => written,
+                () = seat.displaced() => return,
+            };
+            if let Err(error) = written {
                 tracing::debug!(%error, "an answer on the operator's socket was not taken");
                 return;
             }
@@ -65,7 +76,10 @@ impl<O: Operations> Connection<O> {
                 Then::Next => {}
                 Then::Close => return,
                 // It fails only when the server is gone, which is what is waited for.
-                Then::Wait => drop(self.close.wait_for(|close| *close).await),
+                Then::Wait => {
+                    let _ = seat.works();
+                    drop(self.close.wait_for(|close| *close).await);
+                }
             }
         }
     }
@@ -145,6 +159,21 @@ impl<O: Operations> Connection<O> {
     }
 }
 
+/// The next request.
+async fn request(
+    lines: &mut LineReader,
+    stream: &mut Stream,
+    limits: LineLimits,
+    seat: &Seat,
+) -> Result<Option<Vec<u8>>, LineError> {
+    seat.awaits(Awaited::Request);
+    if !lines.begun(stream, limits.idle).await? {
+        return Ok(None);
+    }
+    seat.awaits(Awaited::Transfer);
+    lines.rest(stream, limits).await.map(Some)
+}
+
 /// The answer to one connection or one call too many.
 pub(super) fn busy(does: &str, max: usize, what: &str) -> ErrorReport {
     let message = format!("the host {does} {max} {what} at once, and there are as many");
@@ -161,6 +190,12 @@ pub(super) fn busy(does: &str, max: usize, what: &str) -> ErrorReport {
 pub(super) fn not_permitted() -> ErrorReport {
     let message = "the host answers only the user who runs it, and root".to_owned();
     peer_error("not_permitted", message, "ask as that user")
+}
+
+/// The last word to a connection whose seat somebody else needs.
+fn displaced() -> ErrorReport {
+    let message = "the connection is closed: it kept the host waiting, and others wait for its place".to_owned();
+    peer_error("displaced", message, "connect again, and send a request at once")
 }
 
 fn bad_line(error: &LineError) -> ErrorReport {

@@ -7,6 +7,24 @@ fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
+fn call(operation: &str, ended: Option<CallEnd>) -> Call {
+    Call {
+        actor: "MCALLER".to_owned(),
+        operation: operation.to_owned(),
+        age_ms: 12,
+        deadline_ms: Some(2000),
+        ended,
+        payload: None,
+    }
+}
+
+/// The beginning of a payload that would like to be something else.
+fn odd() -> Payload {
+    let mut start: Vec<u8> = (0..64).chain(*b"\"quoted\" \x7f\xff\r\n# not a heading").collect();
+    start.extend("…".bytes());
+    Payload { bytes: 4000, left_out: 4000 - start.len() as u64, start }
+}
+
 fn full() -> CrashReport {
     let frame = |number: u64, function: Option<String>, source: Option<String>| Frame {
         address: format!("{:#x}", 0x7f00_0000_0000 + number),
@@ -15,13 +33,6 @@ fn full() -> CrashReport {
         function,
         source,
         inlined: number == 0x10,
-    };
-    let call = |operation: &str, ended| Call {
-        actor: "MCALLER".to_owned(),
-        operation: operation.to_owned(),
-        age_ms: 12,
-        deadline_ms: Some(2000),
-        ended,
     };
     CrashReport {
         version: REPORT_VERSION,
@@ -64,7 +75,11 @@ fn full() -> CrashReport {
             page_faults_minor: 900,
         }),
         unconfined: vec!["no new code".to_owned()],
-        calls_in_flight: vec![call("Fault", None)],
+        calls_in_flight: vec![
+            call("Fault", None),
+            Call { payload: Some(odd()), ..call("Echo", None) },
+            Call { payload: Some(Payload { start: b"abc".to_vec(), bytes: 3, left_out: 0 }), ..call("Echo", None) },
+        ],
         calls_before: vec![
             call("Echo", Some(CallEnd { took_ms: 1, ok: true })),
             call("Echo", Some(CallEnd { took_ms: 2, ok: false })),

@@ -30,6 +30,7 @@ capabilities:
       secret: [{name: key, from: {file: key.pem}}, {name: token, from: {env: TOKEN}}]
       network: {bind: [80], connect: [443, 5432]}
     limits: {memory: 512MiB, threads: 64, files: 256, file_size: 1 GiB, cpu: 3600, cpus: 1.5, calls: 16}
+    crash_reports: {payload_bytes: 4KiB}
   - {image_ref: ./nothing.par.gz, grants: {}}
   - {image_ref: ./logging.par.gz, link_name: }
 links:
@@ -58,7 +59,8 @@ const EVERY_KEY_IN_JSON: &str = r#"{
                                "env": ["TZ", {"name": "MODE", "value": "${PORT}"}],
                                "secret": [{"name": "key", "from": {"file": "key.pem"}}, {"name": "token", "from": {"env": "TOKEN"}}],
                                "network": {"bind": [80], "connect": [443, 5432]}},
-                    "limits": {"memory": "512MiB", "threads": 64, "files": 256, "file_size": "1 GiB", "cpu": 3600, "cpus": 1.5, "calls": 16}},
+                    "limits": {"memory": "512MiB", "threads": 64, "files": 256, "file_size": "1 GiB", "cpu": 3600, "cpus": 1.5, "calls": 16},
+                    "crash_reports": {"payload_bytes": 4096}},
                    {"image_ref": "./nothing.par.gz", "grants": {}},
                    {"image_ref": "./logging.par.gz", "link_name": null}],
   "links": [

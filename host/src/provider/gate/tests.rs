@@ -59,7 +59,7 @@ impl Process {
 }
 
 fn gate(while_down: WhileDown) -> Arc<ProviderGate> {
-    Arc::new(ProviderGate::new(ProviderKey::new("VP", None), while_down))
+    Arc::new(ProviderGate::new(ProviderKey::new("VP", None), while_down, CallLog::new(0)))
 }
 
 fn call(gate: &ProviderGate, operation: &str, within: Duration, cancelled: &Cancelled) -> Result<Vec<u8>, CallError> {

@@ -48,7 +48,9 @@ impl Runner {
         if starting && matches!(event, Event::Stop | Event::Hold) {
             return self.end(event, Cause::Unwanted);
         }
+        let before = self.supervision.state();
         self.step(event);
+        self.record_hold(before);
     }
 
     /// Answers those whose wish is done, or can't be.

@@ -54,6 +54,16 @@ pub(super) struct Death {
     pub(super) after: State,
 }
 
+impl Death {
+    /// Somebody wanted the process to end, and it did as it was told. All others are recorded and reported.
+    pub(super) const fn was_asked_for(&self) -> bool {
+        matches!(
+            (&self.cause, self.before),
+            (Cause::Unwanted, _) | (Cause::Exited(Exit::Code(0)), State::Draining { .. })
+        )
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -81,14 +91,18 @@ impl Runner {
         if let Some(generation) = generation_of(before) {
             let death = Death { generation, pid, cause, before, calls_in_flight, after };
             self.died(&death);
-            self.report(&death, left);
+            if !death.was_asked_for() {
+                self.record_death(&death);
+                self.report(&death, left);
+            }
         }
+        self.record_hold(before);
     }
 
     /// A process has died, its calls have failed, and what comes next was decided.
     fn died(&self, death: &Death) {
         let Death { generation, pid, cause, before, calls_in_flight, after } = death;
-        let (cause, next) = (printable(&cause.to_string()), decided(*after));
+        let (cause, next) = (self.in_words(cause), decided(*after));
         let (provider, generation) = (&self.spec.key, generation.0);
         if matches!(before, State::Draining { .. }) {
             tracing::info!(%provider, generation, pid, %cause, next, "provider ended");
@@ -102,7 +116,12 @@ impl Runner {
 
     /// Why the last process ended, for people; empty while none has.
     pub(super) fn cause_in_words(&self) -> String {
-        self.cause.as_ref().map(|cause| printable(&cause.to_string())).unwrap_or_default()
+        self.cause.as_ref().map(|cause| self.in_words(cause)).unwrap_or_default()
+    }
+
+    /// A cause, for people: what a provider says of it is its own word.
+    pub(super) fn in_words(&self, cause: &Cause) -> String {
+        printable(&self.hidden.taken_out_of(&cause.to_string()))
     }
 }
 

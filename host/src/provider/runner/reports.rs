@@ -1,12 +1,10 @@
 //! From a death to its report: what has to be taken from a process before its calls fail and it is forgotten.
 
 use super::Runner;
-use super::deaths::{Cause, Death, decided};
+use super::deaths::{Death, decided};
 use crate::crash::Call;
-use crate::provider::exit::Exit;
 use crate::provider::generation::Process;
 use crate::provider::obituary::{Obituary, Remains};
-use crate::supervision::State;
 use crate::words::Deadline;
 
 /// What a process leaves.
@@ -28,13 +26,9 @@ impl Runner {
         LeftBehind { remains, in_flight, before }
     }
 
-    /// Reports the death of a process, unless it did as it was told.
+    /// Reports the death of a process.
     pub(super) fn report(&self, death: &Death, left: LeftBehind) {
         let LeftBehind { remains, in_flight, before } = left;
-        let drained = matches!(death.before, State::Draining { .. });
-        if matches!(death.cause, Cause::Unwanted) || (drained && matches!(death.cause, Cause::Exited(Exit::Code(0)))) {
-            return;
-        }
         let obituary = Obituary {
             spec: self.spec.clone(),
             hidden: self.hidden.clone(),

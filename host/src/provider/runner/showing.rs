@@ -60,7 +60,7 @@ impl Runner {
         }
     }
 
-    fn held_in_words(&self, why: Hold) -> String {
+    pub(super) fn held_in_words(&self, why: Hold) -> String {
         let cause = self.cause_in_words();
         match why {
             Hold::Operator => "an operator holds it".to_owned(),

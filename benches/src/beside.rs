@@ -1,0 +1,242 @@
+//! What a provider in trouble costs those that have nothing to do with it: the time of a call to another provider, next to the
+//! time of the same call while the provider is idle. Rounds of the one and the other alternate.
+//!
+//! Each call is measured, and not the mean of many. The guest repeats the call by itself and has no clock, so the stamps are
+//! those of the host's authorizer, which is asked on the way of each call: from one to the next is one call and the way back
+//! into the guest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cofferdam_host::supervision::{RestartBudget, RestartPolicy, WhileDown};
+use cofferdam_host::{ActorMetadata, Authorizer, Claims, WasmCloudEntity};
+use cofferdam_tests::process::{Held, signal, until};
+use cofferdam_tests::{Rig, artifacts};
+use nix::sys::signal::Signal;
+use serde::Serialize;
+use serde_json::json;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+use crate::call_path::forward;
+use crate::stamps::{Stamps, quantile};
+
+const CONTRACT: &str = "cofferdam:echo";
+const PROBE: &str = "cofferdam:probe";
+
+/// Rounds of each kind.
+const ROUNDS: usize = 24;
+/// How long one takes: many deaths fall into it, and many turns of the scheduler.
+const ROUND: Duration = Duration::from_millis(250);
+/// Calls that the guest makes before the time is looked at.
+const BATCH: u32 = 50;
+/// Calls that the probe takes at once, by its own word.
+const PROBE_CONCURRENCY: usize = 4;
+/// The p99 of other calls while a provider crashes in a loop.
+const CRASHING_RATIO_MAX: f64 = 1.5;
+
+/// Calls beside a provider in trouble.
+#[derive(Serialize)]
+pub(crate) struct Beside {
+    what: &'static str,
+    idle: Quantiles,
+    beside: Quantiles,
+    /// Of the two p99.
+    ratio: f64,
+    /// None where nothing is promised.
+    max: Option<f64>,
+    holds: bool,
+}
+
+#[derive(Serialize)]
+struct Quantiles {
+    calls: usize,
+    p50_us: f64,
+    p99_us: f64,
+}
+
+/// What the provider is made to do.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// It dies as soon as it takes calls.
+    Crashing,
+    /// It computes in as many calls as it takes at once.
+    Burning,
+}
+
+struct Scene {
+    runtime: Runtime,
+    rig: Rig,
+    stamps: Stamps,
+    /// Whoever is measured, and whoever makes trouble.
+    actors: [String; 2],
+    probe: String,
+    /// What there is while nobody is being started or explained.
+    children: usize,
+}
+
+/// Trouble that ends when it is told to.
+struct Troubled {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<()>>,
+    /// The process that goes on until it is killed.
+    burning: Option<u32>,
+}
+
+/// Measures both kinds of trouble.
+pub(crate) fn measure() -> [Beside; 2] {
+    let scene = Scene::start();
+    let row = |what, trouble, max: Option<f64>| {
+        let [idle, beside] = scene.rounds(trouble).map(Quantiles::of);
+        let ratio = beside.p99_us / idle.p99_us;
+        Beside { what, idle, beside, ratio, max, holds: max.is_none_or(|max| ratio <= max) }
+    };
+    let rows = [
+        row("another provider crashes in a loop", Trouble::Crashing, Some(CRASHING_RATIO_MAX)),
+        row("another provider computes in all its calls", Trouble::Burning, None),
+    ];
+    scene.runtime.block_on(scene.rig.host.stop());
+    rows
+}
+
+/// Prints them.
+pub(crate) fn print_table(rows: &[Beside]) {
+    println!();
+    let head = ["calls", "p50 µs", "p99 µs", "p50 µs", "p99 µs", "p99 ratio", "at most"];
+    let [calls, p50, p99, own_p50, own_p99, ratio, max] = head;
+    println!("{:48} {calls:>8} {p50:>9} {p99:>9} {own_p50:>9} {own_p99:>9} {ratio:>12} {max:>12}", "idle, then while");
+    for Beside { what, idle, beside, ratio, max, holds } in rows {
+        let (calls, ratio) = (beside.calls, format!("{ratio:.2} x"));
+        let max = max.map_or_else(|| "-".to_owned(), |max| format!("{max} x"));
+        let times = [idle.p50_us, idle.p99_us, beside.p50_us, beside.p99_us].map(|us| format!("{us:>9.1}")).join(" ");
+        println!("{what:48} {calls:>8} {times} {ratio:>12} {max:>12} {}", if *holds { "ok" } else { "BROKEN" });
+    }
+}
+
+impl Beside {
+    pub(crate) const fn holds(&self) -> bool {
+        self.holds
+    }
+}
+
+impl Quantiles {
+    fn of(mut times_us: Vec<f64>) -> Self {
+        times_us.sort_by(f64::total_cmp);
+        let (p50_us, p99_us) = (quantile(&times_us, 0.50), quantile(&times_us, 0.99));
+        Self { calls: times_us.len(), p50_us, p99_us }
+    }
+}
+
+impl Scene {
+    fn start() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let stamps = Stamps::default();
+        let (rig, actors, probe) = runtime.block_on(async {
+            let authorizer = stamps.clone();
+            // A call may take long beside a provider that computes, and is not to be ended.
+            let long = Duration::from_secs(10);
+            let rig = Rig::start_with(|builder| builder.with_authorizer(authorizer).with_rpc_timeout(long)).await;
+            let measured = rig.actor("caller", &[CONTRACT]).await;
+            let echo = rig.provider("template", CONTRACT).await;
+            rig.link(&measured, CONTRACT, &echo, &[]).await.expect("the link is accepted");
+            let restart = RestartPolicy {
+                budget: RestartBudget::None,
+                first_delay: Duration::ZERO,
+                delay_max: Duration::ZERO,
+                // So that whoever kills it waits for the next process, and does not have to look for it.
+                while_down: WhileDown::Wait,
+                ..RestartPolicy::default()
+            };
+            let probe = artifacts::provider("probe", PROBE).with_restart_policy(restart);
+            let (troubling, probe) = (rig.actor("caller", &[PROBE]).await, rig.start_provider(probe).await);
+            rig.link(&troubling, PROBE, &probe, &[]).await.expect("the link is accepted");
+            (rig, [measured, troubling], probe)
+        });
+        Self { runtime, rig, stamps, actors, probe, children: Held::now().children }
+    }
+
+    /// The times of calls in µs, while the provider is idle and while it is not.
+    fn rounds(&self, trouble: Trouble) -> [Vec<f64>; 2] {
+        let [mut idle, mut beside] = [Vec::new(), Vec::new()];
+        self.round();
+        for _ in 0..ROUNDS {
+            idle.extend(self.round());
+            let troubled = self.runtime.block_on(self.begin(trouble));
+            beside.extend(self.round());
+            self.runtime.block_on(self.end(troubled));
+        }
+        [idle, beside]
+    }
+
+    fn round(&self) -> Vec<f64> {
+        let (began, mut times) = (Instant::now(), Vec::new());
+        let payload = forward(CONTRACT, BATCH);
+        while began.elapsed() < ROUND {
+            self.stamps.clear();
+            let answer = self.runtime.block_on(self.rig.host.call_actor(&self.actors[0], "Forward", &payload));
+            answer.expect("the calls succeed");
+            times.extend(self.stamps.between_us());
+        }
+        times
+    }
+
+    async fn begin(&self, trouble: Trouble) -> Troubled {
+        let stop = Arc::new(AtomicBool::new(false));
+        let make = |operation: &'static str| {
+            let (host, actor, stop) = (self.rig.host.clone(), self.actors[1].clone(), stop.clone());
+            let call = cofferdam_tests::payload::forward(PROBE, operation, &json!(null));
+            let call = cofferdam_tests::payload::pack(&call);
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Acquire) {
+                    // It fails, by what is asked of it.
+                    let _ = host.call_actor(&actor, "Forward", &call).await;
+                }
+            })
+        };
+        let (tasks, burning) = match trouble {
+            Trouble::Crashing => (vec![make("Segfault")], None),
+            Trouble::Burning => {
+                let pid = self.rig.ready_pid(&self.probe, 1).await;
+                let tasks = (0..PROBE_CONCURRENCY).map(|_| make("Burn")).collect();
+                until("all its calls compute", async || running(pid) >= PROBE_CONCURRENCY).await;
+                (tasks, Some(pid))
+            }
+        };
+        Troubled { stop, tasks, burning }
+    }
+
+    async fn end(&self, troubled: Troubled) {
+        troubled.stop.store(true, Ordering::Release);
+        if let Some(pid) = troubled.burning {
+            signal(pid, Signal::SIGKILL);
+        }
+        for task in troubled.tasks {
+            task.await.expect("it ends");
+        }
+        let ready = self.rig.forward(&self.actors[1], PROBE, "Reached", &json!(null)).await;
+        ready.expect("it is well again");
+        until("nobody is started or explained any more", async || Held::now().children <= self.children).await;
+    }
+}
+
+/// Threads of a process that have a processor, or would like one.
+fn running(pid: u32) -> usize {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
+    let stats = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    stats.filter(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))).count()
+}
+
+/// Allows all, and notes when it is asked about the calls that are measured.
+impl Authorizer for Stamps {
+    fn can_load(&self, _: &Claims<ActorMetadata>) -> bool {
+        true
+    }
+
+    fn can_invoke(&self, _: &Claims<ActorMetadata>, _: &WasmCloudEntity, operation: &str) -> bool {
+        if operation == "Echo" {
+            self.note();
+        }
+        true
+    }
+}
