@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::actor_calls::ActorCalls;
 use super::asks::Asks;
 use super::child::{self, Alive, Child};
-use super::control::Receiver;
+use super::control::{ControlError, Receiver};
 use super::exit::Exit;
 use super::gate::{Line, LineEnd};
 use super::grants::Asker;
@@ -49,6 +49,8 @@ pub(super) struct Process {
     child: Child,
     /// When it was started.
     born: Deadline,
+    /// How long it took until it was ready.
+    started_in: Option<Duration>,
     /// The pipe into which it writes when a signal ends it.
     record: Option<OwnedFd>,
     /// What does not confine it, by its own word.
@@ -99,9 +101,21 @@ impl Process {
         let (up, up_theirs) = socket::pair().map_err(system("making its socket for calls to actors"))?;
         let (broken_to, broken) = BrokenTo::channel();
         let server = start_server(spec, surroundings, up, &broken_to).map_err(system("serving its calls to actors"))?;
+        let (record, crash) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| system("making a pipe")(errno.into()))?;
 
         let confine = spec.sandbox.order(Some(&spec.state_dir));
         let greeted = greeting::greet(&mut stream, Rules { generation, hello: rules(spec), confine }).await;
+        let accepts = |greeted: &Greeted| spec.sandbox.accepts(spec.sandbox.missing(greeted.hello.confinement));
+        let accepted = greeted.as_ref().is_ok_and(accepts);
+        // First of all, because the process waits for it. Whoever is none of ours is refused when it is to be watched.
+        let delivered = match &greeted {
+            Ok(greeted) if accepted && group.has(greeted.pid) => {
+                let (library, down, up) = (&spec.library, down_theirs, up_theirs);
+                greeting::deliver(&stream, Delivery { env: env(spec), library, down, up, crash }).await
+            }
+            _ => Ok(()),
+        };
         let pid = greeted.as_ref().map_or(group.leader(), |greeted| greeted.pid.as_raw().cast_unsigned());
         for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
             let source = Source { name, provider: spec.key.clone(), pid, tail: tail.clone() };
@@ -109,29 +123,20 @@ impl Process {
         }
         let Greeted { hello, pid } = match greeted {
             Ok(greeted) => greeted,
-            Err(error) => {
-                return Err(match child::end(group, alive).await {
-                    Some(exit) => format!("its process {exit} before it was greeted"),
-                    None => format!("greeting its process failed: {error}"),
-                });
-            }
+            Err(error) => return Err(not_greeted(child::end(group, alive).await, &error)),
         };
-        let child = Child::watch(pid, group, alive).map_err(system("watching its process"))?;
         let missing = spec.sandbox.missing(hello.confinement);
-        if !spec.sandbox.accepts(missing) {
+        let child = Child::watch(pid, group, alive).map_err(system("watching its process"))?;
+        if !accepted {
             return Err(format!("its process is not confined by: {missing}"));
         }
-        let (record, crash) =
-            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| system("making a pipe")(errno.into()))?;
-        let delivery = Delivery { env: env(spec), library: &spec.library, down: down_theirs, up: up_theirs, crash };
-        if let Err(error) = greeting::deliver(&stream, delivery).await {
-            return Err(format!("telling its process what to load failed: {error}"));
-        }
+        delivered.map_err(|error| format!("telling its process what to load failed: {error}"))?;
         let control = Arc::new(stream);
         let outbox = Outbox::open(control.clone(), broken_to.clone());
         Ok(Self {
             child,
             born,
+            started_in: None,
             record: Some(record),
             missing,
             control,
@@ -153,6 +158,16 @@ impl Process {
 
     pub(super) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// It takes calls from now on.
+    pub(super) fn is_ready(&mut self) -> Duration {
+        *self.started_in.insert(Deadline::now().since(self.born))
+    }
+
+    /// How long it took to be ready, once it is.
+    pub(super) const fn started_in(&self) -> Option<Duration> {
+        self.started_in
     }
 
     /// What it leaves, for the report of its death. Once.
@@ -268,6 +283,13 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.fail_calls(LineEnd::Stopped, "its process was ended by the host");
         self.asks.close();
+    }
+}
+
+fn not_greeted(exit: Option<Exit>, error: &ControlError) -> String {
+    match exit {
+        Some(exit) => format!("its process {exit} before it was greeted"),
+        None => format!("greeting its process failed: {error}"),
     }
 }
 

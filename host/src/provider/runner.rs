@@ -174,6 +174,10 @@ impl Runner {
             Effect::FailCalls => self.forget_process(),
             Effect::Open => {
                 self.heartbeat.begin(Deadline::now());
+                if let Some(process) = &mut self.process {
+                    let (provider, pid, took) = (&self.spec.key, process.pid(), process.is_ready());
+                    tracing::debug!(%provider, pid, ?took, "ready");
+                }
                 if let Some(ready) = self.ready.take() {
                     // Whoever waits looks at it next.
                     self.publish();
@@ -204,7 +208,13 @@ impl Runner {
     fn launched(&mut self, launched: Result<Process, String>) {
         self.launching = None;
         match launched {
-            Ok(process) => self.process = Some(process),
+            Ok(process) => {
+                self.process = Some(process);
+                // It is told of its links while it loads the library, and answers when it has.
+                for actor in self.bindings.actors() {
+                    self.send_bind(&actor);
+                }
+            }
             Err(why) => self.end(Event::Failed, Cause::NotStarted(why)),
         }
     }
