@@ -11,8 +11,8 @@ use nix::sys::socket::{SockType, getsockopt, sockopt};
 
 use crate::fault::ShimFault;
 
-/// Takes the control socket, and leaves an end of nothing in its place: a provider that reads standard input reads
-/// its end.
+/// Takes the control socket, and leaves a pipe in its place that nobody writes to: a provider that reads standard input
+/// reads its end.
 pub(crate) fn control_socket() -> Result<UnixStream, ShimFault> {
     close_strangers()?;
     let stdin = io::stdin();
@@ -21,7 +21,7 @@ pub(crate) fn control_socket() -> Result<UnixStream, ShimFault> {
         _ => return Err(ShimFault::NotAShim),
     }
     let stream = UnixStream::from(stdin.as_fd().try_clone_to_owned().map_err(ShimFault::Inherit)?);
-    let (nothing, _) = UnixStream::pair().map_err(ShimFault::Inherit)?;
+    let (nothing, _) = io::pipe().map_err(ShimFault::Inherit)?;
     nix::unistd::dup2_stdin(nothing).map_err(|errno| ShimFault::Inherit(errno.into()))?;
     Ok(stream)
 }

@@ -18,20 +18,31 @@ pub(crate) struct LogSender {
     dropped: Arc<AtomicU64>,
 }
 
-impl LogSender {
+/// Where they come out.
+pub(crate) struct LogLines {
+    waiting: Receiver<(u32, String)>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Makes both ends.
+pub(crate) fn channel() -> (LogSender, LogLines) {
+    let ((lines, waiting), dropped) = (sync_channel(WAITING_MAX), Arc::<AtomicU64>::default());
+    (LogSender { lines, dropped: dropped.clone() }, LogLines { waiting, dropped })
+}
+
+impl LogLines {
     /// Starts the thread that sends them.
-    pub(crate) fn start(sender: Arc<ControlSender>) -> Self {
-        let (lines, waiting) = sync_channel(WAITING_MAX);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counted = dropped.clone();
-        let started = thread::Builder::new().name("log".into()).spawn(move || send_lines(&waiting, &counted, &sender));
-        if started.is_err() {
+    pub(crate) fn send_by(self, sender: Arc<ControlSender>) {
+        let dropped = self.dropped.clone();
+        let send = move || send_lines(&self.waiting, &self.dropped, &sender);
+        if thread::Builder::new().name("log".into()).spawn(send).is_err() {
             // Without the thread every line is dropped and counted: the receiving end is gone.
             dropped.fetch_add(1, Ordering::Relaxed);
         }
-        Self { lines, dropped }
     }
+}
 
+impl LogSender {
     pub(crate) fn log(&self, level: u32, line: &str) {
         if self.lines.try_send((level, clip(line).to_owned())).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);

@@ -14,9 +14,12 @@ mod crash;
 mod exports;
 mod fault;
 mod inherit;
+mod jobs;
 mod library;
+mod linker;
 mod load;
 mod logging;
+mod sealed;
 mod serve;
 mod sink;
 
@@ -29,7 +32,7 @@ use cofferdam_channel::protocol::ShimHello;
 use crate::confine::Confined;
 use crate::fault::ShimFault;
 use crate::load::Order;
-use crate::serve::Kept;
+use crate::serve::{Kept, Serving};
 
 /// How long the host may take to greet. It has just started us, so it is there.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,12 +50,12 @@ fn run() -> Result<Infallible, ShimFault> {
     let Confined { confinement, dirs } = confine::confine(load::confine_order(&mut receiver)?, &stream)?;
     let hello = ShimHello { pid: std::process::id(), confinement };
     control::say_hello(&stream, &hello)?;
-    let (order, sender) = (load::receive(&mut receiver)?, ControlSender::new(stream));
-    match order {
+    let serving = Serving::prepare(ControlSender::new(stream), Kept { dirs, rules: greeting.host });
+    match load::receive(&mut receiver)? {
         Order::Load(delivery) => {
             crash::watch(&delivery.crash)?;
-            serve::serve(&mut receiver, sender, delivery, Kept { dirs, rules: greeting.host })
+            serving.serve(&mut receiver, delivery)
         }
-        Order::Explain { record, library, program } => crash::explain(&record, &library, program, &sender),
+        Order::Explain { record, library, program } => crash::explain(&record, &library, program, serving.sender()),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! this thread    hears the host; never waits for the provider
+//! "log"          sends lines of log
 //! "provider"     makes the provider, binds and unbinds in the host's order, shuts it down
 //! "health"       asks the provider how it is
 //! "call-N"       run calls
@@ -9,7 +10,8 @@
 #![allow(unsafe_code)]
 
 use std::convert::Infallible;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -27,33 +29,23 @@ use parking_lot::Mutex;
 use crate::asks::Asks;
 use crate::exports::Parts;
 use crate::fault::ShimFault;
+use crate::jobs::{self, Job, JobReceiver, JobSender};
 use crate::library::LoadedLibrary;
 use crate::load::{self, Delivery};
-use crate::logging::LogSender;
+use crate::logging::{self, LogLines, LogSender};
 use crate::sink;
-
-/// Binds and unbinds that wait for the provider: as many as a host may have links to it.
-const JOBS_MAX: usize = 4096;
 
 /// How long a provider may take to be freed, once it has drained.
 const DESTROY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Work for the provider's own thread.
-enum Job {
-    Bind {
-        request: u64,
-        actor: String,
-        values: Vec<Setting>,
-    },
-    Unbind {
-        request: u64,
-        actor: String,
-    },
-    Drain {
-        deadline: Deadline,
-    },
-    /// The end of a good life.
-    End,
+/// The provider's own thread, before there is a provider. It is made while the host looks at the hello.
+pub(crate) struct Serving {
+    shared: Shared,
+    deliveries: SyncSender<Delivery>,
+    jobs: JobSender,
+    lines: LogLines,
+    /// Whoever explains a death may have no thread, and needs none.
+    started: io::Result<()>,
 }
 
 /// What a provider is left with.
@@ -72,6 +64,8 @@ struct Shared {
     dirs: Arc<[Dir]>,
     rules: HostHello,
     /// Set once the provider was made.
+    library: Arc<OnceLock<Arc<LoadedLibrary>>>,
+    /// Set once the provider was made.
     server: Arc<OnceLock<Arc<SocketServer>>>,
     /// Set once nothing is in flight any more.
     drained: Arc<OnceLock<()>>,
@@ -79,43 +73,63 @@ struct Shared {
     checking: Arc<Mutex<()>>,
 }
 
-/// Makes the provider and serves until the end of the control socket. Does not return but for an error.
-pub(crate) fn serve(
-    receiver: &mut ControlReceiver,
-    sender: ControlSender,
-    delivery: Delivery,
-    kept: Kept,
-) -> Result<Infallible, ShimFault> {
-    let sender = Arc::new(sender);
-    let asks = Arc::new(Asks::new(sender.clone()));
-    let Kept { dirs, rules } = kept;
-    set_environment(&delivery.env);
-    let shared = Shared {
-        sender,
-        asks,
-        dirs: dirs.into(),
-        rules,
-        server: Arc::default(),
-        drained: Arc::default(),
-        checking: Arc::default(),
-    };
-    let (jobs_to, jobs) = sync_channel(JOBS_MAX);
-    let (health_to, health) = sync_channel(1);
-    let provider = shared.clone();
-    let run = move || {
-        let fault = provider.run_provider(delivery, &jobs, health);
-        eprintln!("cofferdam-shim: {fault}");
-        exit(fault.exit_code());
-    };
-    thread::Builder::new().name("provider".into()).spawn(run).map_err(ShimFault::Inherit)?;
-    shared.hear(receiver, &jobs_to, &health_to)
+impl Serving {
+    /// Starts the thread. It touches nothing of the host's and nothing foreign before [`Serving::serve`].
+    pub(crate) fn prepare(sender: ControlSender, kept: Kept) -> Self {
+        let sender = Arc::new(sender);
+        let Kept { dirs, rules } = kept;
+        let shared = Shared {
+            asks: Arc::new(Asks::new(sender.clone())),
+            dirs: dirs.into(),
+            rules,
+            library: Arc::default(),
+            server: Arc::default(),
+            drained: Arc::default(),
+            checking: Arc::default(),
+            sender,
+        };
+        let (deliveries, delivered) = sync_channel(1);
+        let (jobs_to, jobs) = jobs::queue();
+        let (log, lines) = logging::channel();
+        let provider = shared.clone();
+        let run = move || {
+            // The other end goes only with this process.
+            let Ok(delivery) = delivered.recv() else { return };
+            let fault = provider.run_provider(delivery, &jobs, log);
+            eprintln!("cofferdam-shim: {fault}");
+            exit(fault.exit_code());
+        };
+        let started = thread::Builder::new().name("provider".into()).spawn(run).map(drop);
+        Self { shared, deliveries, jobs: jobs_to, lines, started }
+    }
+
+    /// What sends to the host, for who has something else to say than a provider.
+    pub(crate) fn sender(&self) -> &ControlSender {
+        &self.shared.sender
+    }
+
+    /// Makes the provider and serves until the end of the control socket. Does not return but for an error.
+    pub(crate) fn serve(self, receiver: &mut ControlReceiver, delivery: Delivery) -> Result<Infallible, ShimFault> {
+        self.started.map_err(ShimFault::Inherit)?;
+        set_environment(&delivery.env);
+        // It is the first, and there is room for it.
+        let _ = self.deliveries.try_send(delivery);
+        // The other threads are made while the library is loaded.
+        let (shared, lines) = (self.shared, self.lines);
+        lines.send_by(shared.sender.clone());
+        let (health, asked) = sync_channel(1);
+        let checked = shared.clone();
+        let answer_health = move || checked.answer_health(&asked);
+        thread::Builder::new().name("health".into()).spawn(answer_health).map_err(ShimFault::Inherit)?;
+        shared.hear(receiver, &self.jobs, &health)
+    }
 }
 
 impl Shared {
     fn hear(
         &self,
         receiver: &mut ControlReceiver,
-        jobs: &SyncSender<Job>,
+        jobs: &JobSender,
         health: &SyncSender<u64>,
     ) -> Result<Infallible, ShimFault> {
         loop {
@@ -146,15 +160,15 @@ impl Shared {
                 HostMessage::Unbind { request, actor } => Job::Unbind { request, actor },
                 HostMessage::Drain { deadline_ns } => Job::Drain { deadline: Deadline::from_monotonic_ns(deadline_ns) },
             };
-            if let Err(TrySendError::Full(_)) = jobs.try_send(job) {
+            if jobs.send(job).is_err() {
                 return Err(ShimFault::OutOfOrder("more binds than a provider may have links"));
             }
         }
     }
 
     /// The host closed the control socket: after a drain that is the end of a good life, else the host is dead.
-    fn end(&self, jobs: &SyncSender<Job>) -> ! {
-        if self.drained.get().is_some() && jobs.try_send(Job::End).is_ok() {
+    fn end(&self, jobs: &JobSender) -> ! {
+        if self.drained.get().is_some() && jobs.send(Job::End).is_ok() {
             // The provider's own thread ends the process, once it has done all else. It is not waited for for ever, and
             // nothing is lost by waking too early: the process ends all the same.
             thread::park_timeout(DESTROY_TIMEOUT);
@@ -178,10 +192,10 @@ impl Shared {
     }
 
     /// The life of the provider's own thread. Returns only why it could not begin.
-    fn run_provider(&self, delivery: Delivery, jobs: &Receiver<Job>, health: Receiver<u64>) -> ShimFault {
-        match self.begin(delivery, health) {
+    fn run_provider(&self, delivery: Delivery, jobs: &JobReceiver, log: LogSender) -> ShimFault {
+        match self.begin(delivery, log) {
             Ok(library) => {
-                while let Ok(job) = jobs.recv() {
+                while let Some(job) = jobs.receive() {
                     self.run_job(&library, job);
                 }
                 exit(0)
@@ -197,9 +211,8 @@ impl Shared {
         }
     }
 
-    fn begin(&self, delivery: Delivery, health: Receiver<u64>) -> Result<Arc<LoadedLibrary>, ShimFault> {
+    fn begin(&self, delivery: Delivery, log: LogSender) -> Result<Arc<LoadedLibrary>, ShimFault> {
         let Delivery { env: _, library, down, up, crash: _ } = delivery;
-        let log = LogSender::start(self.sender.clone());
         let parts = Parts { asks: self.asks.clone(), up, dirs: self.dirs.clone(), rules: self.rules, log };
         let library = Arc::new(load::make(&library, parts)?);
 
@@ -209,12 +222,9 @@ impl Shared {
         let calls = Calls { library: library.clone(), payload_bytes_max: payload_bytes_max as usize };
         let no_thread = |error| ShimFault::load(LoadFault::Shim, format!("starting its threads: {error}"));
         let server = SocketServer::start(down, Arc::new(calls), config, Box::new(host_gone)).map_err(no_thread)?;
-        let (shared, asked) = (self.clone(), library.clone());
-        let answer_health = move || shared.answer_health(&health, &asked);
-        thread::Builder::new().name("health".into()).spawn(answer_health).map_err(no_thread)?;
 
         // Set once, here.
-        let _ = self.server.set(server);
+        let _ = (self.library.set(library.clone()), self.server.set(server));
         let loaded = ShimMessage::Loaded { name: library.name.clone(), concurrency: running_max as u32 };
         self.sender.send(&loaded)?;
         Ok(library)
@@ -242,8 +252,10 @@ impl Shared {
         }
     }
 
-    fn answer_health(&self, requests: &Receiver<u64>, library: &LoadedLibrary) {
+    fn answer_health(&self, requests: &Receiver<u64>) {
         while let Ok(request) = requests.recv() {
+            // The host asks no provider that is not ready.
+            let Some(library) = self.library.get() else { continue };
             let complaint = {
                 let _checking = self.checking.lock();
                 rejection(library.health())
@@ -256,10 +268,10 @@ impl Shared {
 }
 
 /// The environment is empty but for what was granted. It lies in this process's memory and is not seen in `/proc`.
-#[expect(clippy::disallowed_methods, reason = "this is the only thread, and the provider reads it there")]
+#[expect(clippy::disallowed_methods, reason = "the provider reads it there, and nobody else reads it yet")]
 fn set_environment(env: &[Setting]) {
     for Setting { name, value } in env {
-        // SAFETY: this is still the only thread.
+        // SAFETY: the other threads are ours, wait for what comes after this, and read no variable before.
         unsafe { std::env::set_var(name, value) };
     }
 }

@@ -70,6 +70,9 @@ pub struct ProviderReport {
     pub next_try_ms: Option<u64>,
     /// Counts its processes: the first has 1.
     pub generation: u64,
+    /// How many microseconds its process took from the order to start it until it took calls, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_in_us: Option<u64>,
     /// How often it was started again by itself.
     pub restarts: u64,
     /// How its last process ended, in words; `None` when none has.

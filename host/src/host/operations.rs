@@ -168,6 +168,7 @@ fn provider_report(key: &ProviderKey, contract: String, provider: &Provider) -> 
         why: status.why,
         next_try_ms: status.next_try.map(|at| u64::try_from(at.remaining().as_millis()).unwrap_or(u64::MAX)),
         generation: status.generation.0,
+        started_in_us: status.started_in.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
         restarts: status.restarts,
         last_exit: status.last_exit,
         unconfined: status.unconfined.words().map(str::to_owned).collect(),

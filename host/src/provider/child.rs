@@ -44,6 +44,13 @@ impl Child {
         Ok(Self { pid, pidfd, group: Some(group), usage: None, alive })
     }
 
+    /// Reaps the process that became this one, if it took its time to end and had not when this one was first watched.
+    pub(super) fn reap_leader(&self) {
+        if let Some(group) = self.group.as_ref().filter(|group| group.leader() != self.pid()) {
+            group.reap_leader();
+        }
+    }
+
     pub(super) const fn pid(&self) -> u32 {
         self.pid.as_raw().cast_unsigned()
     }

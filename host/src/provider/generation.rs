@@ -1,39 +1,31 @@
 //! One process of a provider: from its spawn to its end.
 
-use std::io;
+mod launch;
+
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_channel::Deadline;
-use cofferdam_channel::protocol::control::{Setting, ShimMessage, Want};
+use cofferdam_channel::protocol::Confinement;
+use cofferdam_channel::protocol::control::{ShimMessage, Want};
 use cofferdam_channel::protocol::limits::CALLS_MAX;
-use cofferdam_channel::protocol::{Confinement, HostHello};
-use cofferdam_channel::socket::{self, ClientConfig, ServerConfig, SocketClient, SocketServer};
-use nix::fcntl::OFlag;
+use cofferdam_channel::socket::{ClientConfig, SocketClient, SocketServer};
 use nix::sys::socket::{Shutdown, shutdown};
-use nix::unistd::pipe2;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::actor_calls::ActorCalls;
+pub(super) use launch::NotLaunched;
+
 use super::asks::Asks;
-use super::child::{self, Alive, Child};
+use super::child::Child;
 use super::control::Receiver;
 use super::exit::Exit;
 use super::gate::{Line, LineEnd};
-use super::grants::Asker;
-use super::greeting::{self, Delivery, Greeted, Rules};
-use super::hidden::Hidden;
 use super::obituary::Remains;
 use super::outbox::{BrokenTo, Outbox};
-use super::output::{self, Source};
-use super::spawner::Spawned;
-use super::tail::Tail;
-use super::{ProviderSpec, Surroundings};
-use crate::supervision::Generation;
 
 /// What a process that died has closed, the kernel closes a moment before it tells that the process ended.
 const EXIT_AFTER_EOF: Duration = Duration::from_millis(500);
@@ -49,6 +41,8 @@ pub(super) struct Process {
     child: Child,
     /// When it was started.
     born: Deadline,
+    /// How long it took until it was ready.
+    started_in: Option<Duration>,
     /// The pipe into which it writes when a signal ends it.
     record: Option<OwnedFd>,
     /// What does not confine it, by its own word.
@@ -80,81 +74,19 @@ pub(super) enum Happened {
 }
 
 impl Process {
-    /// Starts a process, greets it and tells it what to load. The error says what happened, for people.
-    pub(super) async fn launch(
-        spec: &ProviderSpec,
-        surroundings: &Surroundings,
-        (hidden, tail): (&Hidden, &Tail),
-        (generation, alive): (Generation, Alive),
-    ) -> Result<Self, String> {
-        let system = |act: &'static str| move |error: io::Error| format!("{act}: {error}");
-        let born = Deadline::now();
-        let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
-        let mut stream = greeting::prepare(ours).map_err(system("preparing its control socket"))?;
-        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into(), spec.sandbox.bounds()).await;
-        let Spawned { group, stdout, stderr, unbounded } =
-            spawned.map_err(|error| format!("starting {}: {error}", surroundings.shim.display()))?;
-
-        let (down, down_theirs) = socket::pair().map_err(system("making its socket for calls"))?;
-        let (up, up_theirs) = socket::pair().map_err(system("making its socket for calls to actors"))?;
-        let (broken_to, broken) = BrokenTo::channel();
-        let server = start_server(spec, surroundings, up, &broken_to).map_err(system("serving its calls to actors"))?;
-
-        let confine = spec.sandbox.order(Some(&spec.state_dir));
-        let greeted = greeting::greet(&mut stream, Rules { generation, hello: rules(spec), confine }).await;
-        let pid = greeted.as_ref().map_or(group.leader(), |greeted| greeted.pid.as_raw().cast_unsigned());
-        for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
-            let source = Source { name, provider: spec.key.clone(), pid, tail: tail.clone() };
-            tail.read_by(tokio::spawn(output::drain(stream, source, hidden.clone())));
-        }
-        let Greeted { hello, pid } = match greeted {
-            Ok(greeted) => greeted,
-            Err(error) => {
-                return Err(match child::end(group, alive).await {
-                    Some(exit) => format!("its process {exit} before it was greeted"),
-                    None => format!("greeting its process failed: {error}"),
-                });
-            }
-        };
-        let child = Child::watch(pid, group, alive).map_err(system("watching its process"))?;
-        let missing = spec.sandbox.missing(child.confined_by(hello.confinement));
-        if !spec.sandbox.accepts(missing) {
-            let why =
-                unbounded.map(|why| format!("; no control group: {why}; {}", why.next_step())).unwrap_or_default();
-            return Err(format!("its process is not confined by: {missing}{why}"));
-        }
-        let (record, crash) =
-            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| system("making a pipe")(errno.into()))?;
-        let delivery = Delivery { env: env(spec), library: &spec.library, down: down_theirs, up: up_theirs, crash };
-        if let Err(error) = greeting::deliver(&stream, delivery).await {
-            return Err(format!("telling its process what to load failed: {error}"));
-        }
-        let control = Arc::new(stream);
-        let outbox = Outbox::open(control.clone(), broken_to.clone());
-        Ok(Self {
-            child,
-            born,
-            record: Some(record),
-            missing,
-            control,
-            outbox,
-            receiver: Receiver::new(),
-            down: Some(down),
-            line: None,
-            server,
-            broken,
-            broken_to,
-            asks: Asks::new(asker(spec, hidden, missing)),
-            calls_max: spec.calls_max,
-            payload_bytes_max: spec.limits.payload_bytes_max,
-            ending: None,
-            ended: None,
-            last_words_left: LAST_WORDS_MAX,
-        })
-    }
-
     pub(super) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// It takes calls from now on.
+    pub(super) fn is_ready(&mut self) -> Duration {
+        self.child.reap_leader();
+        *self.started_in.insert(Deadline::now().since(self.born))
+    }
+
+    /// How long it took to be ready, once it is.
+    pub(super) const fn started_in(&self) -> Option<Duration> {
+        self.started_in
     }
 
     /// What it leaves, for the report of its death. Once.
@@ -276,41 +208,6 @@ impl Drop for Process {
         self.fail_calls(LineEnd::Stopped, "its process was ended by the host");
         self.asks.close();
     }
-}
-
-/// The variables that were granted, and no others.
-fn env(spec: &ProviderSpec) -> Vec<Setting> {
-    let setting = |(name, value): &(String, String)| Setting { name: name.clone(), value: value.clone() };
-    spec.authority.env().iter().map(setting).collect()
-}
-
-fn asker(spec: &ProviderSpec, hidden: &Hidden, missing: Confinement) -> Asker {
-    let authority = spec.authority.clone();
-    let landlock = !missing.contains(Confinement::LANDLOCK_FILES);
-    Asker { handed: authority.begin(), authority, hidden: hidden.clone(), landlock }
-}
-
-fn rules(spec: &ProviderSpec) -> HostHello {
-    HostHello {
-        payload_bytes_max: spec.limits.payload_bytes_max,
-        calls_max: spec.calls_max,
-        actor_calls_max: spec.calls_max,
-    }
-}
-
-fn start_server(
-    spec: &ProviderSpec,
-    surroundings: &Surroundings,
-    up: StdStream,
-    broken_to: &BrokenTo,
-) -> io::Result<Arc<SocketServer>> {
-    let service = ActorCalls { origin: spec.entity.clone(), inbound: surroundings.inbound.clone() };
-    let config = ServerConfig {
-        running_max: spec.calls_max as usize,
-        payload_bytes_max: spec.limits.payload_bytes_max,
-        name: "actor-call".to_owned(),
-    };
-    SocketServer::start(up, Arc::new(service), config, broken_to.on_broken())
 }
 
 /// The moment as the runtime's timer takes it.

@@ -47,6 +47,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cofferdam_channel::protocol::Confinement;
 use tokio::sync::mpsc::error::TrySendError;
@@ -128,6 +129,8 @@ pub struct Status {
     pub generation: Generation,
     /// The process, while there is one.
     pub pid: Option<u32>,
+    /// How long the process took from the order to start it until it took calls, once it has.
+    pub started_in: Option<Duration>,
     /// What of the sandbox is not in force for its process.
     pub unconfined: Confinement,
     /// How many times it was started again.

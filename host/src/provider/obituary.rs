@@ -64,6 +64,8 @@ pub(super) struct Obituary {
     pub(super) decision: String,
     pub(super) in_flight: Vec<Call>,
     pub(super) before: Vec<Call>,
+    /// How it ended, where nothing remains.
+    pub(super) exit: Option<Exit>,
     /// None when it died before it was confined and greeted.
     pub(super) remains: Option<Remains>,
 }
@@ -130,7 +132,7 @@ impl Obituary {
             },
             generation: self.generation,
             cause: self.shown(&self.cause),
-            ended: Ended::ByTheHost,
+            ended: ended(self.exit),
             decision: self.decision.clone(),
             calls_in_flight: self.calls(&self.in_flight),
             calls_before: self.calls(&self.before),
@@ -152,13 +154,7 @@ impl Obituary {
     fn add(&self, report: &mut CrashReport, remains: &Remains, died: Deadline) {
         report.pid = Some(remains.pid);
         report.uptime_ms = Some(ms(died.since(remains.born)));
-        report.ended = match remains.exit {
-            Some(Exit::Code(code)) => Ended::Code(code),
-            Some(Exit::Signal(signal)) => Ended::Signal(signal.as_str().to_owned()),
-            Some(Exit::OutOfMemory { .. }) => Ended::Signal(Signal::SIGKILL.as_str().to_owned()),
-            Some(Exit::Unknown) => Ended::Unknown,
-            None => Ended::ByTheHost,
-        };
+        report.ended = ended(remains.exit);
         report.resources = remains.usage.map(|usage| Resources {
             user_ms: ms(usage.user),
             system_ms: ms(usage.system),
@@ -240,6 +236,17 @@ impl Obituary {
     /// Foreign words, without the values of links, printable, and on one line.
     fn shown(&self, words: &str) -> String {
         printable(&self.hidden.taken_out_of(words))
+    }
+}
+
+/// None is what the host ended.
+fn ended(exit: Option<Exit>) -> Ended {
+    match exit {
+        Some(Exit::Code(code)) => Ended::Code(code),
+        Some(Exit::Signal(signal)) => Ended::Signal(signal.as_str().to_owned()),
+        Some(Exit::OutOfMemory { .. }) => Ended::Signal(Signal::SIGKILL.as_str().to_owned()),
+        Some(Exit::Unknown) => Ended::Unknown,
+        None => Ended::ByTheHost,
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use super::bindings::{Bindings, Done, LINKS_MAX};
 use super::exit::Exit;
 use super::gate::{Line, LineEnd, Passage, ProviderGate};
-use super::generation::{Happened, Process, instant};
+use super::generation::{Happened, NotLaunched, Process, instant};
 use super::hidden::Hidden;
 use super::log::ProviderLog;
 use super::tail::Tail;
@@ -42,7 +42,8 @@ const STOPPED: &str = "it was stopped";
 /// A killed process that hasn't ended after this long hangs in the kernel, and is not waited for any longer.
 const KILLED_TIMEOUT: Duration = Duration::from_secs(2);
 
-type Launching = Pin<Box<dyn Future<Output = Result<Process, String>> + Send>>;
+type Launching = Pin<Box<dyn Future<Output = Launched> + Send>>;
+type Launched = Result<Process, NotLaunched>;
 
 /// Owns a provider.
 pub(super) struct Runner {
@@ -180,6 +181,10 @@ impl Runner {
             Effect::Open => {
                 self.heartbeat.begin(Deadline::now());
                 self.record_opening();
+                if let Some(process) = &mut self.process {
+                    let (provider, pid, took) = (&self.spec.key, process.pid(), process.is_ready());
+                    tracing::debug!(%provider, pid, ?took, "ready");
+                }
                 if let Some(ready) = self.ready.take() {
                     // Whoever waits looks at it next.
                     self.publish();
@@ -207,11 +212,17 @@ impl Runner {
         }));
     }
 
-    fn launched(&mut self, launched: Result<Process, String>) {
+    fn launched(&mut self, launched: Launched) {
         self.launching = None;
         match launched {
-            Ok(process) => self.process = Some(process),
-            Err(why) => self.end(Event::Failed, Cause::NotStarted(why)),
+            Ok(process) => {
+                self.process = Some(process);
+                // It is told of its links while it loads the library, and answers when it has.
+                for actor in self.bindings.actors() {
+                    self.send_bind(&actor);
+                }
+            }
+            Err(NotLaunched { why, exit }) => self.end(Event::Failed, Cause::NotStarted { why, exit }),
         }
     }
 
@@ -224,7 +235,7 @@ impl Runner {
             }
             Happened::Exited(_) | Happened::Broke(_) if self.not_loaded.is_some() => {
                 let why = self.not_loaded.take().unwrap_or_default();
-                self.end(Event::Failed, Cause::NotStarted(why));
+                self.end(Event::Failed, Cause::NotStarted { why, exit: None });
             }
             Happened::Exited(exit) => {
                 let end = if exit == Exit::Code(0) { End::Clean } else { End::Crash };
@@ -286,7 +297,7 @@ async fn gone(alive: Arc<watch::Sender<()>>) {
     let _ = tokio::time::timeout(KILLED_TIMEOUT, alive.closed()).await;
 }
 
-async fn launched(launching: &mut Option<Launching>) -> Result<Process, String> {
+async fn launched(launching: &mut Option<Launching>) -> Launched {
     match launching {
         Some(launching) => launching.await,
         None => std::future::pending().await,

@@ -5,10 +5,11 @@
 //! ```text
 //!  end with the host, no core          this process, as the host started it
 //!  become nobody                       [by root only]
-//!  unshare, map the ids, build a root
+//!  unshare, map the ids
 //!  clone init, clone the provider      both are the host's own children, this process ends
-//!  enter the root                      the provider, from here on
-//!  limits, capabilities, no gain
+//!  build a root, enter it, limits      the provider, from here on; init makes an empty network
+//!  enter the network
+//!  capabilities, no gain
 //!  Landlock, seccomp                   then the library may be opened
 //! ```
 //! A measure that this machine lacks ends the process, unless the host said otherwise; then the hello says what is in
@@ -23,6 +24,7 @@ mod namespaces;
 mod privileges;
 mod root;
 mod seccomp;
+mod sibling;
 mod trees;
 
 use std::collections::BTreeSet;
@@ -34,6 +36,7 @@ use cofferdam_channel::protocol::Confinement;
 use cofferdam_channel::protocol::control::{Confine, Dir, Network, Sandbox};
 
 use crate::fault::ShimFault;
+use family::Init;
 
 /// What has become of this process.
 pub(crate) struct Confined {
@@ -107,19 +110,29 @@ pub(crate) fn confine(order: Confine, control: &UnixStream) -> Result<Confined, 
         return Ok(Confined { confinement: measures.taken, dirs: order.dirs });
     }
     let places = Places { libraries: libraries::folders().map_err(ShimFault::Inherit)?, dirs: order.dirs.clone() };
-    let places = isolate(&order, places, control, &mut measures)?;
-    restrict(&order, &places, &mut measures)?;
-    Ok(Confined { confinement: measures.taken, dirs: places.dirs })
+    let isolated = isolate(&order, places, control, &mut measures)?;
+    let dirs = isolated.places.dirs.clone();
+    restrict(&order, isolated, &mut measures)?;
+    Ok(Confined { confinement: measures.taken, dirs })
 }
 
-/// What other users, processes, files and networks there are is not seen any more.
+/// A process that sees nothing of the host's but its network.
+struct Isolated {
+    places: Places,
+    /// Makes an empty network meanwhile.
+    init: Option<Init>,
+    /// What became of the bounding set of capabilities.
+    bounded: Act,
+    filter: seccomp::Filter,
+}
+
+/// What other users, processes and files there are is not seen any more.
 fn isolate(
     order: &Confine,
     mut places: Places,
     control: &UnixStream,
     measures: &mut Measures,
-) -> Result<Places, ShimFault> {
-    measures.take(Confinement::NONE, limits::prefer_for_oom)?;
+) -> Result<Isolated, ShimFault> {
     let mut sources = None;
     if let Some(identity) = order.identity {
         // Only root can reach them all, and it is root no more in a moment.
@@ -128,36 +141,50 @@ fn isolate(
     } else {
         measures.take(Confinement::IDENTITY, identity::is_nobody)?;
     }
-    let unshared = measures.take(namespaces::measures(&order.network), || namespaces::enter(&order.network))?;
-    if unshared.is_some() {
-        let sources = match sources {
-            None => measures.take(Confinement::NONE, || root::Sources::open(&places))?,
-            taken => taken,
-        };
-        let built = measures
-            .take(Confinement::NONE, || sources.map(|sources| root::build(sources, &order.network)).transpose())?;
-        measures.take(Confinement::PID_NAMESPACE, || family::found(control))?;
-        if let Some(root) = built.flatten()
-            && measures.take(Confinement::ROOT, || root.enter())?.is_some()
-        {
-            places.dirs = places.dirs.iter().map(root::inside).collect();
+    let namespaces = Confinement::USER_NAMESPACE | Confinement::IPC_NAMESPACE | Confinement::UTS_NAMESPACE;
+    let (mut init, mut built) = (None, None);
+    let unshared = measures.take(namespaces, namespaces::enter)?.is_some();
+    if unshared {
+        let network = if keeps_the_network(&order.network) { family::Network::Kept } else { family::Network::Made };
+        init = measures.take(Confinement::PID_NAMESPACE, || family::found(control, network))?;
+    }
+    // From here on init works, too: what can be done later is done later.
+    measures.take(Confinement::NONE, limits::prefer_for_oom)?;
+    if unshared {
+        if sources.is_none() {
+            sources = measures.take(Confinement::NONE, || root::Sources::open(&places))?;
         }
+        let build = || sources.map(|sources| root::build(sources, &order.network)).transpose();
+        built = measures.take(Confinement::NONE, build)?.flatten();
+    }
+    // Before the root is entered, for that waits for the other processors, of which one makes the network: what is done
+    // here takes no time.
+    let (bounded, filter) = (privileges::drop_bounding_set(), seccomp::Filter::write(&order.network));
+    if let Some(root) = built
+        && measures.take(Confinement::ROOT, || root.enter())?.is_some()
+    {
+        places.dirs = places.dirs.iter().map(root::inside).collect();
     }
     // Credentials have changed for the last time, and this may be another process.
     measures.take(Confinement::BASIC, privileges::die_with_the_host)?;
-    Ok(places)
+    Ok(Isolated { places, init, bounded, filter })
 }
 
 /// What is left can be used only so far.
-fn restrict(order: &Confine, places: &Places, measures: &mut Measures) -> Result<(), ShimFault> {
+fn restrict(order: &Confine, isolated: Isolated, measures: &mut Measures) -> Result<(), ShimFault> {
+    let Isolated { places, init, bounded, filter } = isolated;
     measures.take(Confinement::RESOURCE_LIMITS, || limits::set(&order.limits))?;
     measures.take(Confinement::NO_NEW_PRIVILEGES, privileges::gain_nothing)?;
-    measures.take(Confinement::NO_CAPABILITIES, privileges::drop_capabilities)?;
+    if !keeps_the_network(&order.network) {
+        // It takes a capability.
+        let enter = || init.map_or_else(namespaces::leave_network, Init::enter_network);
+        measures.take(Confinement::NETWORK_NAMESPACE, enter)?;
+    }
+    measures.take(Confinement::NO_CAPABILITIES, || bounded.and_then(|()| privileges::drop_capabilities()))?;
     measures.take(Confinement::BASIC, privileges::hide_memory)?;
     measures.take_if_there(Confinement::NO_NEW_CODE, privileges::refuse_new_code);
-    landlock::restrict(places, &order.network, measures)?;
-    measures.take(Confinement::SECCOMP, || seccomp::install(&order.network))?;
-    Ok(())
+    landlock::restrict(&places, &order.network, measures)?;
+    measures.take(Confinement::SECCOMP, || filter.install()).map(drop)
 }
 
 /// Whether ports of the host's network were granted: then only Landlock bounds them.

@@ -50,9 +50,8 @@ pub(super) fn refuse_new_code() -> Act {
     Errno::result(result).map(drop).map_err(failed("prctl(MDWE)"))
 }
 
-/// Neither has nor can gain a capability, in whatever namespace it is.
+/// Neither has nor can gain a capability, in whatever namespace it is. The bounding set was dropped before.
 pub(super) fn drop_capabilities() -> Act {
-    drop_bounding_set()?;
     // SAFETY: the call takes numbers only.
     let ambient = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
     Errno::result(ambient).map_err(failed("prctl(CAP_AMBIENT_CLEAR_ALL)"))?;
@@ -63,8 +62,9 @@ pub(super) fn drop_capabilities() -> Act {
     Errno::result(result).map(drop).map_err(failed("capset"))
 }
 
-/// Only who has `CAP_SETPCAP` may; who has not gains nothing by the bounding set, for privileges can't be gained.
-fn drop_bounding_set() -> Act {
+/// What is executed later can't have any, whatever is written in its file. Only who has `CAP_SETPCAP` may drop it; who
+/// has not gains nothing by the bounding set, for privileges can't be gained.
+pub(super) fn drop_bounding_set() -> Act {
     for capability in 0..64 {
         // SAFETY: the call takes numbers only.
         let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };

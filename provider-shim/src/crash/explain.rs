@@ -14,7 +14,8 @@ use framehop::{CacheNative, FrameAddress, MayAllocateDuringUnwind, UnwindRegsNat
 use super::files::{self, HandedOver, Kind, Loaded};
 use super::symbols::{Says, Symbols};
 use crate::fault::ShimFault;
-use crate::{load, serve};
+use crate::sealed::SealedLibrary;
+use crate::serve;
 
 /// Says where the process was that left `record`, and ends this one.
 pub(crate) fn explain(
@@ -25,7 +26,7 @@ pub(crate) fn explain(
 ) -> Result<Infallible, ShimFault> {
     let backtrace = match CrashRecord::read(record) {
         Ok(record) => {
-            let library = load::read_sealed(library).ok();
+            let library = SealedLibrary::map(library).ok().map(|library| library.to_vec());
             backtrace(&record, HandedOver { library, program: files::read_file(&File::from(program)) })
         }
         Err(error) => remark(&error.to_string()),

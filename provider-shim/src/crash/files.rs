@@ -1,13 +1,10 @@
 //! The modules of a process that died, as files: the library and the program as the host handed them over, and libraries
 //! of the system from the folders that this process has its own from. No other path is opened, whatever the record says.
-#![allow(unsafe_code)]
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use object::elf::PT_LOAD;
@@ -15,6 +12,8 @@ use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{LittleEndian, Object, ObjectSection};
 
 use cofferdam_channel::protocol::crash;
+
+use crate::linker;
 
 /// A library of the system larger than this is not read.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -83,20 +82,7 @@ pub(super) fn read_file(file: &File) -> Option<Vec<u8>> {
 
 /// Where this process has its libraries from.
 fn own_folders() -> BTreeSet<PathBuf> {
-    unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _: usize, folders: *mut c_void) -> c_int {
-        // SAFETY: the linker passes a live entry, and the pointer that it was given.
-        let (info, folders) = unsafe { (&*info, &mut *folders.cast::<BTreeSet<PathBuf>>()) };
-        if !info.dlpi_name.is_null() {
-            // SAFETY: names end with a zero.
-            let path = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(info.dlpi_name) }.to_bytes()));
-            folders.extend(path.parent().filter(|folder| folder.is_absolute()).map(Path::to_owned));
-        }
-        0
-    }
-    let mut folders = BTreeSet::new();
-    // SAFETY: the function takes what it is given here, and does not unwind.
-    unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut folders).cast()) };
-    folders
+    linker::loaded().iter().filter_map(|library| library.parent().map(Path::to_owned)).collect()
 }
 
 /// A module's file, read as far as its tables.

@@ -20,7 +20,7 @@ impl Runner {
                 self.bindings.set_for_later(actor, settings, done);
             }
             Command::Bind { actor, settings, done } => {
-                if self.bindings.set(actor.clone(), settings, done) && self.line.is_some() && !draining {
+                if self.bindings.set(actor.clone(), settings, done) && self.process.is_some() && !draining {
                     self.send_bind(&actor);
                     self.open_when_bound();
                 }
@@ -28,7 +28,7 @@ impl Runner {
             Command::Unbind { actor, done } => {
                 self.bindings.remove(&actor);
                 self.process.iter().for_each(|process| process.asks().review_soon());
-                if self.line.is_some() && !draining {
+                if self.process.is_some() && !draining {
                     let unbind = self.bindings.tell_gone(actor, done);
                     self.send(&unbind);
                 } else {

@@ -18,7 +18,12 @@ pub(super) enum Cause {
     /// It ended.
     Exited(Exit),
     /// It could not be started, greeted, confined or loaded.
-    NotStarted(String),
+    NotStarted {
+        /// Why, for people.
+        why: String,
+        /// How it ended before it was watched, if it did.
+        exit: Option<Exit>,
+    },
     /// It was not ready in time.
     NotReady {
         /// The time it had.
@@ -68,7 +73,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(exit) => write!(f, "{exit}"),
-            Self::NotStarted(why) | Self::Broke(why) => f.write_str(why),
+            Self::NotStarted { why, .. } | Self::Broke(why) => f.write_str(why),
             Self::NotReady { within } => write!(f, "it was not ready within {within:?}"),
             Self::Hung(sick) => write!(f, "it hung: {sick}"),
             Self::NotDrained { within } => write!(f, "it did not end within {within:?} of draining"),

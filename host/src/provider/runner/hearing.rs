@@ -11,6 +11,10 @@ impl Runner {
     /// Takes one message. An error says how it breaks the protocol.
     pub(super) fn said(&mut self, message: ShimMessage) -> Result<(), String> {
         match message {
+            // It may have been told of links already, and knows of them only when it is loaded.
+            ShimMessage::Bound { .. } | ShimMessage::Unbound { .. } if self.line.is_none() => {
+                Err("it answered for a link before it was loaded".to_owned())
+            }
             ShimMessage::Loaded { name, concurrency } => self.loaded(&name, concurrency),
             ShimMessage::NotLoaded { reason, .. } => {
                 self.not_loaded(reason);
@@ -75,9 +79,6 @@ impl Runner {
         self.line = Some(process.loaded(concurrency)?);
         let name = printable(name);
         self.status.send_modify(|status| status.name = name);
-        for actor in self.bindings.actors() {
-            self.send_bind(&actor);
-        }
         self.open_when_bound();
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! From a death to its report: what has to be taken from a process before its calls fail and it is forgotten.
 
 use super::Runner;
-use super::deaths::{Death, decided};
+use super::deaths::{Cause, Death, decided};
 use crate::crash::Call;
 use crate::provider::generation::Process;
 use crate::provider::obituary::{Obituary, Remains};
@@ -39,6 +39,10 @@ impl Runner {
             decision: decided(death.after),
             in_flight,
             before,
+            exit: match death.cause {
+                Cause::NotStarted { exit, .. } => exit,
+                _ => None,
+            },
             remains,
         };
         tokio::spawn(obituary.publish(self.surroundings.clone()));

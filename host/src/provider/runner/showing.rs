@@ -37,6 +37,7 @@ impl Runner {
                     .flatten(),
                 generation: generation.unwrap_or(status.generation),
                 pid: self.process.as_ref().map(Process::pid),
+                started_in: self.process.as_ref().and_then(Process::started_in),
                 unconfined: self.process.as_ref().map_or(Confinement::NONE, Process::missing),
                 restarts: self.supervision.restarts(),
                 last_exit: self.cause.is_some().then(|| self.cause_in_words()),

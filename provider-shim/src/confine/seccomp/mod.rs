@@ -2,37 +2,51 @@
 //!
 //! What is on neither list answers `ENOSYS`, as a kernel without it would, so that libraries fall back to what is there.
 //! What is on the alarming list ends the process by `SIGSYS`: no honest provider does it, and the operator is to know.
+#![allow(unsafe_code)]
 
 mod alarming;
 mod allowed;
+mod program;
 mod rules;
+#[cfg(test)]
+mod tests;
 
-use std::io;
+use std::collections::BTreeMap;
 
 use cofferdam_channel::protocol::control::Network;
-use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
+use nix::errno::Errno;
+use program::Answer;
 
 use super::{Act, failed, keeps_the_network};
 
-/// From now on, for this thread and all that come from it.
-pub(super) fn install(network: &Network) -> Act {
-    let alarming = alarming::rules().into_iter().collect();
-    let allowed = allowed::rules(keeps_the_network(network))
-        .map_err(io::Error::other)
-        .map_err(failed("writing the seccomp rules"))?;
-    let enosys = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
-    // Two filters, because one knows a single answer beside its default. The strictest answer wins. The one that refuses
-    // to install filters has to come last.
-    let first = program(SeccompFilter::new(alarming, SeccompAction::Allow, SeccompAction::Trap, arch()?))?;
-    let second = program(SeccompFilter::new(allowed, enosys, SeccompAction::Allow, arch()?))?;
-    apply_filter(&first).map_err(io::Error::other).map_err(failed("seccomp"))?;
-    apply_filter(&second).map_err(io::Error::other).map_err(failed("seccomp"))
+/// One filter, for the kernel has to run each at each call.
+pub(super) struct Filter {
+    program: Vec<libc::sock_filter>,
 }
 
-fn program(filter: Result<SeccompFilter, BackendError>) -> Act<BpfProgram> {
-    filter.and_then(BpfProgram::try_from).map_err(io::Error::other).map_err(failed("compiling the seccomp rules"))
+impl Filter {
+    /// Writes it, for the process that this is.
+    pub(super) fn write(network: &Network) -> Self {
+        Self { program: program::write(&answers(keeps_the_network(network))) }
+    }
+
+    /// Puts it in force, for this thread and all that come from it.
+    pub(super) fn install(mut self) -> Act {
+        let program = libc::sock_fprog {
+            len: u16::try_from(self.program.len()).expect("the lists are far shorter than a filter may be"),
+            filter: self.program.as_mut_ptr(),
+        };
+        let (mode, flags) = (libc::SECCOMP_SET_MODE_FILTER, 0);
+        // SAFETY: the kernel reads as many instructions as there are, and copies them before it returns.
+        let result = unsafe { libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program) };
+        Errno::result(result).map(drop).map_err(failed("seccomp"))
+    }
 }
 
-fn arch() -> Act<TargetArch> {
-    TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other).map_err(failed("seccomp"))
+/// What is answered, by number. What is alarming stays so, whatever else says.
+fn answers(network: bool) -> BTreeMap<u32, Answer> {
+    let allowed = allowed::rules(network).map(|(call, which)| (call, rules::answer(which)));
+    let alarming = alarming::CALLS.iter().map(|&call| (call, Answer::Trap));
+    let number = |call: i64| u32::try_from(call).expect("the kernel's numbers are small");
+    allowed.chain(alarming).map(|(call, answer)| (number(call), answer)).collect()
 }

@@ -1,6 +1,6 @@
 //! What a rule can say of a system call.
 
-use seccompiler::{BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
+use super::program::Answer;
 
 /// How many calls of one number are let through.
 pub(super) enum Which {
@@ -32,55 +32,66 @@ pub(super) enum Where {
     Bits(u8, u64, u64),
 }
 
-type Rules = Vec<SeccompRule>;
+/// Half an argument, compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Test {
+    /// Which argument.
+    pub(super) place: u8,
+    /// Which half of it.
+    pub(super) word: Word,
+    /// The bits that are looked at.
+    pub(super) mask: u32,
+    /// What they are compared with.
+    pub(super) value: u32,
+    /// Whether they are to be that, or not.
+    pub(super) wanted: bool,
+}
 
-/// The rules for it; none means that all calls match.
-pub(super) fn rules(which: &Which) -> Result<Rules, BackendError> {
-    Ok(match which {
-        Which::All => Vec::new(),
-        Which::OneOf(place, values) => {
-            values.iter().map(|&value| rule(&[equal(*place, value)?])).collect::<Result<_, _>>()?
-        }
-        Which::Without(place, bits) => vec![rule(&[masked(*place, *bits, 0)?])?],
-        Which::Zero(places) => {
-            let zeros = places.iter().map(|&place| zero(place)).collect::<Result<Vec<_>, _>>()?;
-            vec![rule(&zeros)?]
-        }
+/// A half of an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Low,
+    High,
+}
+
+/// What is answered to the calls of such a number.
+pub(super) fn answer(which: &Which) -> Answer {
+    Answer::AllowIf(match which {
+        Which::All => return Answer::Allow,
+        Which::OneOf(place, values) => values.iter().map(|&value| vec![equal(*place, value)]).collect(),
+        Which::Without(place, bits) => vec![vec![masked(*place, *bits, 0)]],
+        Which::Zero(places) => vec![places.iter().flat_map(|&place| zero(place)).collect()],
         Which::Pairs(first, second, pairs) => {
-            pairs.iter().map(|&(a, b)| rule(&[equal(*first, a)?, equal(*second, b)?])).collect::<Result<_, _>>()?
+            pairs.iter().map(|&(a, b)| vec![equal(*first, a), equal(*second, b)]).collect()
         }
-        Which::Unaddressed(bits) => vec![rule(&[masked(3, *bits, 0)?, zero(4)?])?],
-        Which::OfThisProcess => vec![rule(&[equal(0, std::process::id().into())?])?],
-        Which::Any(lists) => lists.iter().map(|list| rule(&conditions(list)?)).collect::<Result<_, _>>()?,
+        Which::Unaddressed(bits) => {
+            let [low, high] = zero(4);
+            vec![vec![masked(3, *bits, 0), low, high]]
+        }
+        Which::OfThisProcess => vec![vec![equal(0, std::process::id().into())]],
+        Which::Any(lists) => lists.iter().map(|list| list.iter().map(test).collect()).collect(),
     })
 }
 
-fn conditions(list: &[Where]) -> Result<Vec<SeccompCondition>, BackendError> {
-    let condition = |part: &Where| match *part {
+fn test(part: &Where) -> Test {
+    match *part {
         Where::Is(place, value) => equal(place, value),
-        Where::IsNot(place, value) => {
-            SeccompCondition::new(place, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value & u64::from(u32::MAX))
-        }
+        Where::IsNot(place, value) => Test { wanted: false, ..equal(place, value) },
         Where::Bits(place, mask, value) => masked(place, mask, value),
-    };
-    list.iter().map(condition).collect()
-}
-
-fn rule(conditions: &[SeccompCondition]) -> Result<SeccompRule, BackendError> {
-    SeccompRule::new(conditions.to_vec())
+    }
 }
 
 /// A number the kernel takes as an `int`: it does not look at the upper half of the register, and nor may we.
-fn equal(place: u8, value: u64) -> Result<SeccompCondition, BackendError> {
-    SeccompCondition::new(place, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value & u64::from(u32::MAX))
+fn equal(place: u8, value: u64) -> Test {
+    Test { place, word: Word::Low, mask: u32::MAX, value: value as u32, wanted: true }
 }
 
 /// Flags the kernel takes as an `int`.
-fn masked(place: u8, mask: u64, value: u64) -> Result<SeccompCondition, BackendError> {
-    SeccompCondition::new(place, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(mask), value)
+fn masked(place: u8, mask: u64, value: u64) -> Test {
+    Test { place, word: Word::Low, mask: mask as u32, value: value as u32, wanted: true }
 }
 
 /// A pointer that is none, or a whole register of zeros.
-fn zero(place: u8) -> Result<SeccompCondition, BackendError> {
-    SeccompCondition::new(place, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)
+fn zero(place: u8) -> [Test; 2] {
+    [Word::Low, Word::High].map(|word| Test { place, word, mask: u32::MAX, value: 0, wanted: true })
 }

@@ -1,0 +1,197 @@
+//! From nothing to a process that was told what to load. The time of each step is time of every start: what the process
+//! waits for comes first.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::Arc;
+
+use cofferdam_channel::Deadline;
+use cofferdam_channel::protocol::control::Setting;
+use cofferdam_channel::protocol::{Confinement, HostHello};
+use cofferdam_channel::socket::{self, ServerConfig, SocketServer};
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use super::{LAST_WORDS_MAX, Process};
+use crate::provider::actor_calls::ActorCalls;
+use crate::provider::asks::Asks;
+use crate::provider::child::{self, Alive, Child};
+use crate::provider::control::{ControlError, Receiver};
+use crate::provider::exit::Exit;
+use crate::provider::grants::Asker;
+use crate::provider::greeting::{self, Delivery, Greeted, Rules};
+use crate::provider::hidden::Hidden;
+use crate::provider::outbox::{BrokenTo, Outbox};
+use crate::provider::output::{self, Source};
+use crate::provider::spawner::Spawned;
+use crate::provider::tail::Tail;
+use crate::provider::{ProviderSpec, Surroundings};
+use crate::supervision::Generation;
+
+/// Why there is no process that was told what to load.
+#[derive(Debug)]
+pub(in crate::provider) struct NotLaunched {
+    /// What happened, for people.
+    pub(in crate::provider) why: String,
+    /// How the process ended, if there was one and it ended by itself.
+    pub(in crate::provider) exit: Option<Exit>,
+}
+
+impl NotLaunched {
+    fn by_system(act: &'static str) -> impl Fn(io::Error) -> Self {
+        move |error| Self::because(format!("{act}: {error}"))
+    }
+
+    fn because(why: String) -> Self {
+        Self { why, exit: None }
+    }
+
+    fn not_greeted(exit: Option<Exit>, error: &ControlError) -> Self {
+        match exit {
+            Some(exit) => Self { why: format!("its process {exit} before it was greeted"), exit: Some(exit) },
+            None => Self::because(format!("greeting its process failed: {error}")),
+        }
+    }
+}
+
+/// What a process is going to have besides its control socket, with our ends and its.
+struct Ends {
+    down: StdStream,
+    server: Arc<SocketServer>,
+    /// What it leaves when a signal ends it.
+    record: OwnedFd,
+    theirs: Theirs,
+    broken_to: BrokenTo,
+    broken: mpsc::Receiver<String>,
+}
+
+struct Theirs {
+    down: StdStream,
+    up: StdStream,
+    crash: OwnedFd,
+}
+
+impl Ends {
+    fn make(spec: &ProviderSpec, surroundings: &Surroundings) -> Result<Self, NotLaunched> {
+        let system = NotLaunched::by_system;
+        let (down, down_theirs) = socket::pair().map_err(system("making its socket for calls"))?;
+        let (up, up_theirs) = socket::pair().map_err(system("making its socket for calls to actors"))?;
+        let (broken_to, broken) = BrokenTo::channel();
+        let server = start_server(spec, surroundings, up, &broken_to).map_err(system("serving its calls to actors"))?;
+        let (record, crash) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| system("making a pipe")(errno.into()))?;
+        let theirs = Theirs { down: down_theirs, up: up_theirs, crash };
+        Ok(Self { down, server, record, theirs, broken_to, broken })
+    }
+}
+
+impl Process {
+    /// Starts a process, greets it and tells it what to load.
+    pub(in crate::provider) async fn launch(
+        spec: &ProviderSpec,
+        surroundings: &Surroundings,
+        (hidden, tail): (&Hidden, &Tail),
+        (generation, alive): (Generation, Alive),
+    ) -> Result<Self, NotLaunched> {
+        let system = NotLaunched::by_system;
+        let born = Deadline::now();
+        let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
+        let mut stream = greeting::prepare(ours).map_err(system("preparing its control socket"))?;
+        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into(), spec.sandbox.bounds()).await;
+        let Spawned { group, stdout, stderr, unbounded } = spawned
+            .map_err(|error| NotLaunched::because(format!("starting {}: {error}", surroundings.shim.display())))?;
+        let Ends { down, server, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
+
+        let confine = spec.sandbox.order(Some(&spec.state_dir));
+        let greeted = greeting::greet(&mut stream, Rules { generation, hello: rules(spec), confine }).await;
+        let missing = |greeted: &Greeted| spec.sandbox.missing(group.confined_by(greeted.hello.confinement));
+        // First of all, because the process waits for it. Whoever is none of ours is refused when it is to be watched.
+        let delivered = match &greeted {
+            Ok(greeted) if spec.sandbox.accepts(missing(greeted)) && group.has(greeted.pid) => {
+                deliver(&stream, spec, theirs).await
+            }
+            _ => Ok(()),
+        };
+        let pid = greeted.as_ref().map_or(group.leader(), |greeted| greeted.pid.as_raw().cast_unsigned());
+        for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
+            let source = Source { name, provider: spec.key.clone(), pid, tail: tail.clone() };
+            tail.read_by(tokio::spawn(output::drain(stream, source, hidden.clone())));
+        }
+        let (pid, missing) = match greeted {
+            Ok(greeted) => (greeted.pid, missing(&greeted)),
+            Err(error) => return Err(NotLaunched::not_greeted(child::end(group, alive).await, &error)),
+        };
+        let child = Child::watch(pid, group, alive).map_err(system("watching its process"))?;
+        if !spec.sandbox.accepts(missing) {
+            let why =
+                unbounded.map(|why| format!("; no control group: {why}; {}", why.next_step())).unwrap_or_default();
+            return Err(NotLaunched::because(format!("its process is not confined by: {missing}{why}")));
+        }
+        delivered.map_err(|error| NotLaunched::because(format!("telling its process what to load failed: {error}")))?;
+        let control = Arc::new(stream);
+        Ok(Self {
+            child,
+            born,
+            started_in: None,
+            record: Some(record),
+            missing,
+            outbox: Outbox::open(control.clone(), broken_to.clone()),
+            control,
+            receiver: Receiver::new(),
+            down: Some(down),
+            line: None,
+            server,
+            broken,
+            broken_to,
+            asks: Asks::new(asker(spec, hidden, missing)),
+            calls_max: spec.calls_max,
+            payload_bytes_max: spec.limits.payload_bytes_max,
+            ending: None,
+            ended: None,
+            last_words_left: LAST_WORDS_MAX,
+        })
+    }
+}
+
+async fn deliver(stream: &UnixStream, spec: &ProviderSpec, theirs: Theirs) -> Result<(), ControlError> {
+    let Theirs { down, up, crash } = theirs;
+    greeting::deliver(stream, Delivery { env: env(spec), library: &spec.library, down, up, crash }).await
+}
+
+/// The variables that were granted, and no others.
+fn env(spec: &ProviderSpec) -> Vec<Setting> {
+    let setting = |(name, value): &(String, String)| Setting { name: name.clone(), value: value.clone() };
+    spec.authority.env().iter().map(setting).collect()
+}
+
+fn asker(spec: &ProviderSpec, hidden: &Hidden, missing: Confinement) -> Asker {
+    let authority = spec.authority.clone();
+    let landlock = !missing.contains(Confinement::LANDLOCK_FILES);
+    Asker { handed: authority.begin(), authority, hidden: hidden.clone(), landlock }
+}
+
+fn rules(spec: &ProviderSpec) -> HostHello {
+    HostHello {
+        payload_bytes_max: spec.limits.payload_bytes_max,
+        calls_max: spec.calls_max,
+        actor_calls_max: spec.calls_max,
+    }
+}
+
+fn start_server(
+    spec: &ProviderSpec,
+    surroundings: &Surroundings,
+    up: StdStream,
+    broken_to: &BrokenTo,
+) -> io::Result<Arc<SocketServer>> {
+    let service = ActorCalls { origin: spec.entity.clone(), inbound: surroundings.inbound.clone() };
+    let config = ServerConfig {
+        running_max: spec.calls_max as usize,
+        payload_bytes_max: spec.limits.payload_bytes_max,
+        name: "actor-call".to_owned(),
+    };
+    SocketServer::start(up, Arc::new(service), config, broken_to.on_broken())
+}
