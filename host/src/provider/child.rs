@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use cofferdam_channel::protocol::Confinement;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -68,11 +67,6 @@ impl Child {
         let out_of_memory = self.group.as_ref().filter(|_| killed).and_then(Group::out_of_memory);
         self.end_the_rest();
         out_of_memory.unwrap_or(exit)
-    }
-
-    /// What confines it, by its own word and by what the host has done.
-    pub(super) fn confined_by(&self, said: Confinement) -> Confinement {
-        self.group.as_ref().map_or(said, |group| group.confined_by(said))
     }
 
     pub(super) const fn usage(&self) -> Option<Usage> {
