@@ -121,6 +121,7 @@ fn calls(page: &mut String, title: &str, calls: &[Call]) {
         let Call { actor, operation, age_ms, deadline_ms, ended, payload } = call;
         let ended = match ended {
             None => String::new(),
+            Some(end) if end.given_up => format!(", given up by its caller after {} ms", end.took_ms),
             Some(end) if end.ok => format!(", answered after {} ms", end.took_ms),
             Some(end) => format!(", failed after {} ms", end.took_ms),
         };

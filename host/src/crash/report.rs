@@ -36,7 +36,7 @@ pub struct CrashReport {
     pub resources: Option<Resources>,
     /// Measures of the sandbox that were not in force.
     pub unconfined: Vec<String>,
-    /// Calls that it had not answered, the oldest first.
+    /// Calls that it had not answered, and those that were given up by their callers, the oldest first.
     pub calls_in_flight: Vec<Call>,
     /// Calls that had ended, the latest first.
     pub calls_before: Vec<Call>,
@@ -162,7 +162,7 @@ pub struct Call {
     pub age_ms: u64,
     /// How long it may take in all; none when it may take any time.
     pub deadline_ms: Option<u64>,
-    /// How long it took, and what came of it; none while it is in flight.
+    /// How long it took, and what came of it; none while it is waited for.
     pub ended: Option<CallEnd>,
     /// What was passed, of a call in flight; none unless the operator asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -213,6 +213,9 @@ pub struct CallEnd {
     pub took_ms: u64,
     /// Whether it was answered well.
     pub ok: bool,
+    /// Whether its caller gave it up, at its deadline or before. It may be what the process hung in.
+    #[serde(default)]
+    pub given_up: bool,
 }
 
 /// The last lines of a process.

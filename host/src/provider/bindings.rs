@@ -175,6 +175,10 @@ impl Bindings {
         for link in self.links.values_mut() {
             link.binding = Binding::Pending;
         }
+    }
+
+    /// A process was loaded that knows the present links only: what earlier ones knew may be forgotten.
+    pub(super) fn process_loaded(&self) {
         self.hide_present();
     }
 

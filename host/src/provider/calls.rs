@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::gate::ProviderGate;
 use crate::crash::{Call, CallEnd, PAYLOADS_BYTES_MAX, Payload};
-use crate::words::{CallError, Callee, Deadline, Invocation};
+use crate::words::{CallError, Callee, Deadline, Invocation, Outcome};
 
 /// Calls that are remembered.
 const CALLS_MAX: usize = 64;
@@ -49,6 +49,8 @@ struct End {
 enum How {
     Answered,
     Failed,
+    /// By its caller; whether it was answered later is not known.
+    GivenUp,
     /// With the process, so it was in flight when that died.
     Lost,
 }
@@ -91,10 +93,11 @@ impl CallLog {
         &self.slots[(number % CALLS_MAX as u64) as usize]
     }
 
-    /// Calls since `born` that are in flight, the oldest first, and the last that ended, the latest first.
+    /// Calls since `born` that are in flight or were given up, the oldest first, and the last others, the latest first.
     pub(super) fn tell(&self, born: Deadline, now: Deadline) -> (Vec<Call>, Vec<Call>) {
         let told = self.slots.iter().filter_map(|slot| told(&slot.lock(), born, now));
-        let (mut in_flight, mut before): (Vec<_>, Vec<_>) = told.partition(|(_, call)| call.ended.is_none());
+        let (mut in_flight, mut before): (Vec<_>, Vec<_>) =
+            told.partition(|(_, call)| call.ended.as_ref().is_none_or(|end| end.given_up));
         in_flight.sort_by_key(|(number, _)| *number);
         before.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         before.truncate(BEFORE_MAX);
@@ -131,7 +134,11 @@ fn told(slot: &Slot, born: Deadline, now: Deadline) -> Option<(u64, Call)> {
         operation: slot.operation.clone(),
         age_ms: ms(now.since(began)),
         deadline_ms: slot.deadline.filter(|deadline| *deadline != Deadline::NEVER).map(|due| ms(due.since(began))),
-        ended: ended.map(|end| CallEnd { took_ms: ms(end.at.since(began)), ok: end.how == How::Answered }),
+        ended: ended.map(|end| CallEnd {
+            took_ms: ms(end.at.since(began)),
+            ok: end.how == How::Answered,
+            given_up: end.how == How::GivenUp,
+        }),
         payload: None,
     };
     Some((slot.number, call))
@@ -160,8 +167,14 @@ impl Callee for Noted {
 fn how(result: &Result<(), CallError>) -> How {
     match result {
         Ok(()) => How::Answered,
-        Err(CallError::ProviderCrashed { .. } | CallError::ProviderHung { .. } | CallError::ProviderStopped { .. }) => {
-            How::Lost
+        Err(
+            CallError::ProviderCrashed { .. }
+            | CallError::ProviderHung { .. }
+            | CallError::ProviderBroke { .. }
+            | CallError::ProviderStopped { .. },
+        ) => How::Lost,
+        Err(CallError::CallerGone { .. } | CallError::DeadlineExceeded { outcome: Outcome::Unknown, .. }) => {
+            How::GivenUp
         }
         Err(_) => How::Failed,
     }

@@ -41,6 +41,17 @@ impl From<io::Error> for ControlError {
     }
 }
 
+impl ControlError {
+    /// What it did, in the words of a cause of death.
+    pub(super) fn by_the_shim(&self) -> String {
+        match self {
+            Self::Eof => "it closed its control socket".to_owned(),
+            Self::Protocol(why) => format!("it broke the protocol on its control socket: {why}"),
+            Self::Io(_) | Self::Descriptors | Self::Stalled => self.to_string(),
+        }
+    }
+}
+
 /// Sends one frame whole, its descriptors with its first byte.
 pub(super) async fn send(
     stream: &UnixStream,

@@ -60,10 +60,12 @@ pub(super) struct Line {
 /// Why a process ended while calls were in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineEnd {
-    /// It died, or broke the protocol.
+    /// It died.
     Crashed,
     /// It was ended because it hung.
     Hung,
+    /// It was ended because it broke the protocol.
+    Broke,
     /// It was ended because somebody wanted it.
     Stopped,
 }
@@ -218,6 +220,7 @@ impl ProviderGate {
             CallFailure::Closed { delivered: true, cause } => match line.ended.get() {
                 Some(LineEnd::Stopped) => CallError::ProviderStopped { provider, operation },
                 Some(LineEnd::Hung) => CallError::ProviderHung { provider, operation, cause: cause.to_string() },
+                Some(LineEnd::Broke) => CallError::ProviderBroke { provider, operation, cause: cause.to_string() },
                 Some(LineEnd::Crashed) | None => {
                     CallError::ProviderCrashed { provider, operation, cause: cause.to_string() }
                 }

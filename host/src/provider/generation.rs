@@ -138,7 +138,7 @@ impl Process {
                 exit = child.exit() => return Happened::Exited(exit),
                 received = receiver.receive(control) => match received {
                     Ok(message) => return Happened::Said(message),
-                    Err(error) => error.to_string(),
+                    Err(error) => error.by_the_shim(),
                 },
                 Some(why) = broken.recv() => why,
             };
@@ -160,7 +160,7 @@ impl Process {
             in_flight_max: concurrency.min(self.calls_max).min(CALLS_MAX) as usize,
             payload_bytes_max: self.payload_bytes_max,
         };
-        let client = SocketClient::new(stream, config, self.broken_to.on_broken())
+        let client = SocketClient::new(stream, config, self.broken_to.on_broken("its socket for calls"))
             .map_err(|error| format!("preparing its socket for calls: {error}"))?;
         Ok(self.line.insert(Line::new(client)).clone())
     }

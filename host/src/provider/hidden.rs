@@ -73,6 +73,13 @@ impl Hidden {
         }
     }
 
+    /// What is hidden now, whatever is forgotten or learned later.
+    pub(super) fn as_it_is(&self) -> Self {
+        let values = self.values.lock();
+        let (all, always) = (values.all.clone(), values.always.clone());
+        Self { values: Arc::new(Mutex::new(Values { all, always, finder: values.finder.clone() })) }
+    }
+
     /// How many are hidden.
     pub(super) fn count(&self) -> usize {
         self.values.lock().all.len()

@@ -30,15 +30,15 @@ pub(super) struct BrokenTo {
 struct Waiting {
     frame: Vec<u8>,
     descriptor: Option<OwnedFd>,
-    /// Of the ask that this answers: free once it was sent.
-    _turn: Option<OwnedSemaphorePermit>,
+    /// Of the ask that this answers: free when it is sent.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 /// The answer to an ask.
 pub(super) struct Answer {
     pub(super) message: HostMessage,
     pub(super) descriptor: Option<OwnedFd>,
-    /// Held until it was sent.
+    /// Held until it is sent.
     pub(super) turn: OwnedSemaphorePermit,
 }
 
@@ -60,16 +60,16 @@ impl Outbox {
 
     /// Puts a frame in.
     pub(super) fn send_frame(&self, frame: Vec<u8>) {
-        if self.waiting.try_send(Waiting { frame, descriptor: None, _turn: None }).is_err() {
+        if self.waiting.try_send(Waiting { frame, descriptor: None, turn: None }).is_err() {
             // It is full, so the process doesn't read, or the sender found the socket closed and has told so.
-            self.broken.tell("the shim does not read its control socket".to_owned());
+            self.broken.tell("it does not read its control socket".to_owned());
         }
     }
 
     /// Waits for room and puts an answer in. A process that is gone needs none.
     pub(super) async fn answer(&self, Answer { message, descriptor, turn }: Answer) {
         match message.to_frame() {
-            Ok(frame) => drop(self.waiting.send(Waiting { frame, descriptor, _turn: Some(turn) }).await),
+            Ok(frame) => drop(self.waiting.send(Waiting { frame, descriptor, turn: Some(turn) }).await),
             Err(why) => self.broken.tell(why.to_string()),
         }
     }
@@ -88,19 +88,26 @@ impl BrokenTo {
         let _ = self.to.try_send(why);
     }
 
-    /// For the sockets of calls, which tell by this.
-    pub(super) fn on_broken(&self) -> OnBroken {
+    /// For a socket of calls, which tells by this.
+    pub(super) fn on_broken(&self, socket: &'static str) -> OnBroken {
         let broken = self.clone();
-        Box::new(move |why: &Broken| broken.tell(why.to_string()))
+        Box::new(move |why: &Broken| {
+            broken.tell(match why {
+                Broken::Eof => format!("it closed {socket}"),
+                why => format!("it broke the protocol on {socket}: {why}"),
+            });
+        })
     }
 }
 
 /// Sends what waits, one after the other.
 async fn send_all(stream: Arc<UnixStream>, mut waiting: mpsc::Receiver<Waiting>, broken: BrokenTo) {
-    while let Some(Waiting { frame, descriptor, _turn }) = waiting.recv().await {
+    while let Some(Waiting { frame, descriptor, turn }) = waiting.recv().await {
+        // Before the answer can be read: whoever has it may ask again at once, and must not be found to ask too much.
+        drop(turn);
         let descriptors: Vec<_> = descriptor.iter().map(AsFd::as_fd).collect();
         if let Err(error) = control::send(&stream, &frame, &descriptors).await {
-            return broken.tell(error.to_string());
+            return broken.tell(error.by_the_shim());
         }
     }
 }

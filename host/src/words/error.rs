@@ -152,6 +152,16 @@ pub enum CallError {
         /// How it was found.
         cause: String,
     },
+    /// The provider's process lived and broke the protocol while the call was in flight, and was ended for that.
+    #[error("provider {provider} was ended during {operation}: {cause}")]
+    ProviderBroke {
+        /// Which provider.
+        provider: ProviderKey,
+        /// The operation.
+        operation: String,
+        /// Which rule it broke, and where.
+        cause: String,
+    },
     /// An operator stopped, held or restarted the provider, and the call had not ended when the time for that was over.
     #[error("provider {provider} was stopped during {operation}, which had not ended in time")]
     ProviderStopped {

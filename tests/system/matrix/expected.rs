@@ -25,9 +25,9 @@ fn library_dies(fault: LibraryFault, stage: Stage) -> bool {
         | LibraryFault::HangInCall
         | LibraryFault::BusyLoop
         | LibraryFault::ForbiddenSyscall
-        | LibraryFault::IgnoreDrain => true,
-        // It was told to end, and did.
-        LibraryFault::ExitZero => stage != Stage::Draining,
+        | LibraryFault::IgnoreDrain
+        // It was told to end, too, but not while a call is in it.
+        | LibraryFault::ExitZero => true,
         // No thread is left to serve it.
         LibraryFault::ForkBomb => stage == Stage::Loading,
         // The error is what it fails to be made with.

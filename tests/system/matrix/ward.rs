@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cofferdam_faults::{Cell, Fault, LibraryFault, ShimFault, Stage, disguised};
+use cofferdam_host::control::ErrorReport;
 use cofferdam_host::control::ProviderReport;
-use cofferdam_host::crash::{CrashReport, Reports};
+use cofferdam_host::crash::{Call, CrashReport, Reports};
 use cofferdam_host::supervision::{HealthPolicy, RestartBudget, RestartPolicy, WhileDown};
 use cofferdam_host::words::{EnvGrant, Grants, ProviderLimits};
-use cofferdam_host::{HostError, NativeCapability};
+use cofferdam_host::{CallError, HostError, NativeCapability};
 use cofferdam_rogue::VARIABLE;
-use cofferdam_tests::golden::{redact, show, show_error};
+use cofferdam_tests::golden::{redact, show};
 use cofferdam_tests::process::until;
 use cofferdam_tests::{Rig, artifacts, payload};
 use serde_json::{Value, json};
@@ -25,10 +26,10 @@ use super::load::Load;
 const ROGUE: &str = "cofferdam:rogue";
 
 /// How long a call may take. Long for a call that works, on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a start may take.
-const START_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a start may take: longer than what is slow.
+const START_TIMEOUT: Duration = Duration::from_millis(3200);
 
 /// How long a drain may take: longer than a process that broke the protocol is given to end by itself, shorter than a call.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(750);
@@ -61,7 +62,7 @@ impl Ward {
             while_down: WhileDown::Wait,
             ..RestartPolicy::default()
         };
-        let (interval, timeout) = (Duration::from_millis(50), Duration::from_millis(250));
+        let (interval, timeout) = (Duration::from_millis(50), Duration::from_millis(500));
         let health = HealthPolicy { interval, timeout, ..HealthPolicy::default() };
         let found = shim.clone();
         let rig = Rig::start_with(|builder| {
@@ -105,9 +106,14 @@ impl Ward {
                 if let Some(caller) = self.act(cell, &id).await {
                     say("caller", caller);
                 }
+                if dies(cell) && cell.stage == Stage::Binding {
+                    self.rig.ready_pid(&id, 2).await;
+                }
                 say("next", told(&self.call("Echo", &json!("next")).await));
                 if dies(cell) {
                     self.rig.ready_pid(&id, 2).await;
+                } else {
+                    say("did", told(&self.call("Acted", &Value::Null).await));
                 }
             }
         }
@@ -152,7 +158,8 @@ impl Ward {
             memory_bytes: Some(128 << 20),
             threads: Some(64),
             files: Some(64),
-            calls: Some(1),
+            // One that asks whether another lingers.
+            calls: Some(if cell.stage == Stage::Draining { 2 } else { 1 }),
             ..ProviderLimits::default()
         };
         provider.with_grants(grants).with_limits(limits)
@@ -169,7 +176,7 @@ impl Ward {
                     self.rig.ready_pid(id, 2).await;
                 } else {
                     until("it has done it", async || {
-                        self.call("Acted", &Value::Null).await.is_ok_and(|said| said.ends_with(b"yes"))
+                        self.call("Acted", &Value::Null).await.is_ok_and(|said| said != b"nothing")
                     })
                     .await;
                 }
@@ -190,7 +197,7 @@ impl Ward {
         }
         let lingering = self.begin("Linger", &json!("linger"));
         until("the call is in it", async || {
-            self.rig.ps().await.actors.iter().any(|row| row.id == self.actor && row.calls_in_flight == 1)
+            self.call("Lingering", &Value::Null).await.is_ok_and(|said| said == b"yes")
         })
         .await;
         self.rig.host.stop_provider(id, ROGUE, None).await.expect("a provider can be stopped");
@@ -251,11 +258,13 @@ fn told(ended: &Ended) -> String {
     match ended {
         Ok(answer) => format!("ok: {}", redact(&answer.escape_ascii().to_string())),
         Err(error) => {
-            let report = error.report();
-            let text = show_error(error);
-            // The actor passes on what its own call failed with.
-            let text = text.split_once("Host error: ").map_or(text.as_str(), |(_, passed_on)| passed_on);
-            format!("{}, {}: {text}", report.blame.as_str(), report.outcome.as_str())
+            // What the actor was told is what it passes on.
+            let report = match error {
+                HostError::Call(CallError::ActorFailed { cause: Some(cause), .. }) => ErrorReport::from(&**cause),
+                error => error.report(),
+            };
+            let ErrorReport { blame, outcome, kind, message, .. } = report;
+            redact(&format!("{}, {}, {kind}: {message}", blame.as_str(), outcome.as_str()))
         }
     }
 }
@@ -272,6 +281,13 @@ fn died(report: &CrashReport) -> String {
         |fault| format!("{} ({})", fault.signal, fault.why),
     );
     let ended = serde_json::to_value(&report.ended).expect("it is plain data");
-    let calls = report.calls_in_flight.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>();
-    redact(&format!("start {}, {ended}, in flight: {calls:?}, next: {}; {fault}", report.generation, report.decision))
+    let call = |call: &Call| {
+        let given_up = call.ended.as_ref().map_or("", |_| ", given up");
+        format!("{}{given_up}", call.operation)
+    };
+    let calls: Vec<_> = report.calls_in_flight.iter().map(call).collect();
+    let CrashReport { generation, cause, decision, .. } = report;
+    [format!("{cause}"), format!("start {generation}, {ended}, in flight: {calls:?}, next: {decision}; {fault}")]
+        .map(|line| redact(&line))
+        .join("\n            ")
 }

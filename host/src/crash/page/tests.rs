@@ -81,8 +81,8 @@ fn full() -> CrashReport {
             Call { payload: Some(Payload { start: b"abc".to_vec(), bytes: 3, left_out: 0 }), ..call("Echo", None) },
         ],
         calls_before: vec![
-            call("Echo", Some(CallEnd { took_ms: 1, ok: true })),
-            call("Echo", Some(CallEnd { took_ms: 2, ok: false })),
+            call("Echo", Some(CallEnd { took_ms: 1, ok: true, given_up: false })),
+            call("Echo", Some(CallEnd { took_ms: 2, ok: false, given_up: false })),
         ],
         output: Output {
             lines: vec![

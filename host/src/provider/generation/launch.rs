@@ -193,5 +193,5 @@ fn start_server(
         payload_bytes_max: spec.limits.payload_bytes_max,
         name: "actor-call".to_owned(),
     };
-    SocketServer::start(up, Arc::new(service), config, broken_to.on_broken())
+    SocketServer::start(up, Arc::new(service), config, broken_to.on_broken("its socket for calls to actors"))
 }

@@ -60,12 +60,14 @@ pub(super) struct Death {
 }
 
 impl Death {
-    /// Somebody wanted the process to end, and it did as it was told. All others are recorded and reported.
+    /// Somebody wanted the process to end, and it did as it was told, with no call left in it. All others are recorded and
+    /// reported.
     pub(super) const fn was_asked_for(&self) -> bool {
-        matches!(
-            (&self.cause, self.before),
-            (Cause::Unwanted, _) | (Cause::Exited(Exit::Code(0)), State::Draining { .. })
-        )
+        match (&self.cause, self.before) {
+            (Cause::Unwanted, _) => true,
+            (Cause::Exited(Exit::Code(0)), State::Draining { .. }) => self.calls_in_flight == 0,
+            _ => false,
+        }
     }
 }
 
@@ -89,7 +91,7 @@ impl Runner {
         let pid = self.process.as_ref().map(Process::pid);
         let calls_in_flight = self.process.as_ref().map_or(0, Process::calls_in_flight);
         let left = self.left_behind();
-        self.line_end = line_end(&cause, before);
+        self.line_end = line_end(&cause);
         self.cause = Some(cause.clone());
         self.step(event);
         let after = self.supervision.state();
@@ -131,13 +133,12 @@ impl Runner {
 }
 
 /// What calls in flight are told of the end.
-const fn line_end(cause: &Cause, before: State) -> LineEnd {
-    match (cause, before) {
-        (Cause::NotDrained { .. } | Cause::Unwanted, _) => LineEnd::Stopped,
-        // It was told to end, and did.
-        (Cause::Exited(Exit::Code(0)), State::Draining { .. }) => LineEnd::Stopped,
-        (Cause::Hung(_), _) => LineEnd::Hung,
-        _ => LineEnd::Crashed,
+const fn line_end(cause: &Cause) -> LineEnd {
+    match cause {
+        Cause::NotDrained { .. } | Cause::Unwanted => LineEnd::Stopped,
+        Cause::Hung(_) => LineEnd::Hung,
+        Cause::Broke(_) => LineEnd::Broke,
+        Cause::Exited(_) | Cause::NotStarted { .. } | Cause::NotReady { .. } => LineEnd::Crashed,
     }
 }
 

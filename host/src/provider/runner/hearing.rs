@@ -16,10 +16,7 @@ impl Runner {
                 Err("it answered for a link before it was loaded".to_owned())
             }
             ShimMessage::Loaded { name, concurrency } => self.loaded(&name, concurrency),
-            ShimMessage::NotLoaded { reason, .. } => {
-                self.not_loaded(reason);
-                Ok(())
-            }
+            ShimMessage::NotLoaded { reason, .. } => self.not_loaded(reason),
             ShimMessage::Bound { request, rejection } => {
                 let denied = self.process.as_ref().and_then(|process| {
                     // What the new values no longer give is taken back, now that the provider has moved.
@@ -63,20 +60,31 @@ impl Runner {
     }
 
     /// The process ends by itself next. What it says is the cause of that, and how it ends goes into its report.
-    fn not_loaded(&mut self, reason: String) {
-        let Some(process) = &mut self.process else { return };
+    fn not_loaded(&mut self, reason: String) -> Result<(), String> {
+        self.is_loading("it said that it could not load")?;
+        let Some(process) = &mut self.process else { return Ok(()) };
         let denied = process.asks().take_denial();
         let reason = denied.map_or(reason.clone(), |denied| format!("{reason}; {denied}"));
         process.expect_end(reason.clone());
         self.not_loaded = Some(reason);
+        Ok(())
+    }
+
+    /// Whether it has said neither that it loaded nor that it could not.
+    fn is_loading(&self, said: &str) -> Result<(), String> {
+        let starting = matches!(self.supervision.state(), State::Starting { .. });
+        match (starting, &self.line, &self.not_loaded) {
+            (true, None, None) => Ok(()),
+            (_, _, Some(_)) => Err(format!("{said}, after it had said that it could not load")),
+            _ => Err(format!("{said}, and it was loaded already")),
+        }
     }
 
     fn loaded(&mut self, name: &str, concurrency: u32) -> Result<(), String> {
-        let State::Starting { .. } = self.supervision.state() else {
-            return Err("it said that it was loaded, and it was loaded already".to_owned());
-        };
+        self.is_loading("it said that it was loaded")?;
         let Some(process) = &mut self.process else { return Ok(()) };
         self.line = Some(process.loaded(concurrency)?);
+        self.bindings.process_loaded();
         let name = printable(name);
         self.status.send_modify(|status| status.name = name);
         self.open_when_bound();

@@ -4,12 +4,15 @@ use super::Runner;
 use super::deaths::{Cause, Death, decided};
 use crate::crash::Call;
 use crate::provider::generation::Process;
+use crate::provider::hidden::Hidden;
 use crate::provider::obituary::{Obituary, Remains};
 use crate::words::Deadline;
 
 /// What a process leaves.
 pub(super) struct LeftBehind {
     remains: Option<Remains>,
+    /// What the process knew, and is not to be read in its report.
+    hidden: Hidden,
     in_flight: Vec<Call>,
     before: Vec<Call>,
 }
@@ -23,15 +26,15 @@ impl Runner {
             Some(remains) => self.gate.calls.tell(remains.born, now),
             None => Default::default(),
         };
-        LeftBehind { remains, in_flight, before }
+        LeftBehind { remains, hidden: self.hidden.as_it_is(), in_flight, before }
     }
 
     /// Reports the death of a process.
     pub(super) fn report(&self, death: &Death, left: LeftBehind) {
-        let LeftBehind { remains, in_flight, before } = left;
+        let LeftBehind { remains, hidden, in_flight, before } = left;
         let obituary = Obituary {
             spec: self.spec.clone(),
-            hidden: self.hidden.clone(),
+            hidden,
             tail: self.tail.clone(),
             name: self.status.borrow().name.clone(),
             generation: death.generation.0,

@@ -15,7 +15,7 @@ impl CallError {
             | Self::PayloadTooLarge { .. }
             | Self::Unsendable { .. } => Blame::Actor,
             Self::ProviderFailed { .. } | Self::ProviderPanicked { .. } => Blame::Provider,
-            Self::ProviderCrashed { .. } | Self::ProviderHung { .. } => Blame::Provider,
+            Self::ProviderCrashed { .. } | Self::ProviderHung { .. } | Self::ProviderBroke { .. } => Blame::Provider,
             Self::ProviderHeld { blame, .. } => *blame,
             Self::ProviderStopped { .. } | Self::ProviderNotRunning { .. } => Blame::Operator,
             Self::ProviderUnavailable { .. } | Self::DeadlineExceeded { .. } => Blame::Provider,
@@ -34,7 +34,10 @@ impl CallError {
             }
             Self::ActorFailed { .. } | Self::ProviderFailed { .. } => Outcome::Answered,
             Self::ActorTrapped { .. } | Self::ProviderPanicked { .. } => Outcome::Unknown,
-            Self::ProviderCrashed { .. } | Self::ProviderHung { .. } | Self::ProviderStopped { .. } => Outcome::Unknown,
+            Self::ProviderCrashed { .. }
+            | Self::ProviderHung { .. }
+            | Self::ProviderBroke { .. }
+            | Self::ProviderStopped { .. } => Outcome::Unknown,
             Self::DeadlineExceeded { outcome, .. } | Self::PayloadTooLarge { outcome, .. } => *outcome,
             Self::CallerGone { .. } | Self::Internal { .. } => Outcome::Unknown,
             _ => Outcome::NotDelivered,
@@ -72,6 +75,7 @@ impl CallError {
             Self::ProviderPanicked { .. } => "provider_panicked",
             Self::ProviderCrashed { .. } => "provider_crashed",
             Self::ProviderHung { .. } => "provider_hung",
+            Self::ProviderBroke { .. } => "provider_broke_protocol",
             Self::ProviderStopped { .. } => "provider_stopped",
             Self::ProviderUnavailable { .. } => "provider_unavailable",
             Self::ProviderNotRunning { .. } => "provider_not_running",
@@ -103,7 +107,7 @@ impl CallError {
             Self::ActorNotCallable { .. } => "build the actor with a waPC entry point, `__guest_call`",
             Self::ProviderFailed { .. } => "the provider's own words say why",
             Self::ProviderPanicked { .. } => "report it to the provider's author",
-            Self::ProviderCrashed { .. } | Self::ProviderHung { .. } => {
+            Self::ProviderCrashed { .. } | Self::ProviderHung { .. } | Self::ProviderBroke { .. } => {
                 "the provider is restarted by itself; see `cofferdam ps`"
             }
             Self::ProviderStopped { .. } => "look whether it was carried out before you call again",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::{LibraryFault, deaths};
 
 /// How long [`LibraryFault::SlowReply`] takes.
-pub const SLOW: Duration = Duration::from_millis(1200);
+pub const SLOW: Duration = Duration::from_millis(2500);
 
 /// Lines of [`LibraryFault::FloodStdout`], and the bytes of each.
 const FLOOD_LINES: usize = 20_000;

@@ -29,7 +29,7 @@ pub(crate) fn greet(mut control: &UnixStream, orders: Orders) -> Result<Orders, 
         Some(ShimFault::WrongMagic) => preface[0] ^= 0xff,
         Some(ShimFault::WrongVersion) => preface[VERSIONS].fill(0x7f),
         Some(ShimFault::StaleGeneration) => {
-            preface = Preface::ours(Side::Shim, Features::NONE, generation + 1).to_bytes();
+            preface = Preface::ours(Side::Shim, Features::NONE, generation - 1).to_bytes();
         }
         Some(ShimFault::TruncatedFrame) => {
             control.write_all(&preface[..PREFACE_BYTES / 2])?;

@@ -1,8 +1,8 @@
 //! A shim that breaks the rules of the protocol, each when it is told to, and keeps them else. Never shipped.
 //!
 //! Nothing confines it and it holds no library; it serves calls by itself: `Echo` answers its argument, `Acted` whether
-//! the fault was done, `Act` is the call in which a fault of the stage `calling` is done, and `Linger` is answered when
-//! the provider is told to end.
+//! the fault was done, `Act` is the call in which a fault of the stage `calling` is done, `Linger` is answered when
+//! the provider is told to end, and `Lingering` says whether one waits for that.
 //!
 //! A file named `fault` beside the path that it was started by says what to do wrong and when: `GarbageFrame calling`. A
 //! second start of the same provider keeps to the rules.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use cofferdam_channel::control::{ControlError, ControlReceiver};
@@ -24,7 +24,8 @@ pub(crate) struct World {
     down: UnixStream,
     pub(crate) crash: File,
     orders: Orders,
-    acted: AtomicBool,
+    begun: AtomicBool,
+    done: AtomicBool,
     /// Answers that wait for the end.
     lingering: Mutex<Vec<Vec<u8>>>,
     _library: OwnedFd,
@@ -45,11 +46,12 @@ pub(crate) fn load(receiver: &mut ControlReceiver, control: UnixStream, orders: 
         down,
         crash,
         orders,
-        acted: AtomicBool::new(false),
+        begun: AtomicBool::new(false),
+        done: AtomicBool::new(false),
         lingering: Mutex::default(),
         _library: library,
     });
-    let loaded = ShimMessage::Loaded { name: "rogue shim".to_owned(), concurrency: 1 };
+    let loaded = ShimMessage::Loaded { name: "rogue shim".to_owned(), concurrency: 2 };
     world.tell(&control, Stage::Loading, &loaded, &loaded)?;
     Ok(world)
 }
@@ -101,13 +103,17 @@ impl World {
     /// What to do wrong now: once.
     fn wrong(&self, stage: Stage) -> Option<ShimFault> {
         let fault = self.orders.at(stage)?;
-        (!self.acted.swap(true, Ordering::AcqRel)).then_some(fault)
+        (!self.begun.swap(true, Ordering::AcqRel)).then_some(fault)
     }
 
     fn tell(&self, control: &UnixStream, stage: Stage, good: &ShimMessage, unasked: &ShimMessage) -> Outcome {
         let due = Due { unasked: unasked.to_frame()?, ..due(control, good)? };
         match self.wrong(stage) {
-            Some(fault) => Ok(say_wrongly(fault, &due, self)?),
+            Some(fault) => {
+                say_wrongly(fault, &due, self)?;
+                self.done.store(true, Ordering::Release);
+                Ok(())
+            }
             None => Ok(say(&due)?),
         }
     }
@@ -122,26 +128,34 @@ impl World {
             }
             let payload = begun.finish(&self.down)?;
             let answer = match operation.as_str() {
-                "Acted" if self.acted.load(Ordering::Acquire) => b"yes".to_vec(),
-                "Acted" => b"no".to_vec(),
+                "Acted" if self.done.load(Ordering::Acquire) => b"done".to_vec(),
+                "Acted" => b"nothing".to_vec(),
+                "Lingering" if self.lingering().is_empty() => b"no".to_vec(),
+                "Lingering" => b"yes".to_vec(),
                 _ => payload,
             };
             let frame = calls::reply(call, &answer)?;
             if operation == "Linger" {
-                self.lingering.lock().map_err(|_| io::Error::other("another thread panicked"))?.push(frame);
+                self.lingering().push(frame);
                 continue;
             }
             let due = Due { socket: &self.down, frame, unasked: calls::reply(call + 1_000_000, &answer)? };
             match wrong {
-                Some(fault) => say_wrongly(fault, &due, self)?,
+                Some(fault) => {
+                    say_wrongly(fault, &due, self)?;
+                    self.done.store(true, Ordering::Release);
+                }
                 None => say(&due)?,
             }
         }
     }
 
+    fn lingering(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.lingering.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn answer_lingering(&self) -> io::Result<()> {
-        let mut lingering = self.lingering.lock().map_err(|_| io::Error::other("another thread panicked"))?;
         let mut down = &self.down;
-        lingering.drain(..).try_for_each(|frame| down.write_all(&frame))
+        self.lingering().drain(..).try_for_each(|frame| down.write_all(&frame))
     }
 }

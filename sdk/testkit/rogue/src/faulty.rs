@@ -7,11 +7,11 @@
 //! | `calling` | the operation `Act`, whose payload is the name of the fault |
 //! | `ready`, `draining` | the operation `Arm`, whose payload is `{fault, stage}`: when it is next asked how it is, or to end |
 //!
-//! `Acted` answers whether what it was armed with was done and outlived; `Echo` answers its payload; `Linger` is answered
-//! when the provider was told to end, and has done then what it was armed with.
+//! `Acted` answers what came of the last that it did and outlived; `Echo` answers its payload; `Linger` is answered when the
+//! provider was told to end, and has done then what it was armed with; `Lingering` answers whether one does.
 #![allow(unsafe_code, reason = "a constructor is a function in a section of the library")]
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use cofferdam_faults::{LibraryFault, Stage, act};
 use cofferdam_provider::{Call, Failure, Link};
@@ -30,7 +30,9 @@ pub(crate) struct Faulty {
 #[derive(Default)]
 struct State {
     armed: Option<(LibraryFault, Stage)>,
-    acted: bool,
+    /// What came of it.
+    acted: Option<String>,
+    lingering: bool,
     ending: bool,
 }
 
@@ -60,31 +62,40 @@ extern "C" fn construct() {
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn() = construct;
 
-/// What it does wrong while it is made.
-pub(crate) fn create() -> Result<(), Failure> {
-    match told_by_variable() {
-        Some(fault) => act(fault).map(drop).map_err(Failure::new),
-        None => Ok(()),
-    }
-}
-
-/// What it does wrong while it is linked.
-pub(crate) fn bind(link: &Link<'_>) -> Result<(), Failure> {
-    match link.get("FAULT") {
-        Some(fault) => act(named(fault)?).map(drop).map_err(Failure::new),
-        None => Ok(()),
-    }
-}
-
 impl Faulty {
+    /// Made, and what it does wrong while it is.
+    pub(crate) fn create() -> Result<Self, Failure> {
+        let faulty = Self::default();
+        if let Some(fault) = told_by_variable() {
+            faulty.act(fault)?;
+        }
+        Ok(faulty)
+    }
+
+    /// What it does wrong while it is linked.
+    pub(crate) fn bind(&self, link: &Link<'_>) -> Result<(), Failure> {
+        match link.get("FAULT") {
+            Some(fault) => self.act(named(fault)?).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// What it was armed with for this stage, once.
     pub(crate) fn act_at(&self, stage: Stage) -> Result<(), Failure> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((fault, _)) = state.armed.take_if(|(_, when)| *when == stage) else { return Ok(()) };
-        // A panic in it is an act, too.
-        let _acted = Acted(self);
-        drop(state);
-        act(fault).map(drop).map_err(Failure::new)
+        let armed = self.state().armed.take_if(|(_, when)| *when == stage);
+        armed.map_or(Ok(()), |(fault, _)| self.act(fault).map(drop))
+    }
+
+    /// Does it, and notes what came of it, if the process outlives it.
+    fn act(&self, fault: LibraryFault) -> Result<String, Failure> {
+        let acted = Acted { faulty: self, came: "a panic".to_owned() };
+        let came = act(fault);
+        acted.with(came.clone().unwrap_or_else(|error| format!("an error: {error}")));
+        came.map_err(Failure::new)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What answers a call. None for what is not of this module.
@@ -93,12 +104,10 @@ impl Faulty {
             "Act" => rmp_serde::from_slice(call.payload())
                 .map_err(Failure::from)
                 .and_then(named)
-                .and_then(|fault| act(fault).map(String::into_bytes).map_err(Failure::new)),
+                .and_then(|fault| self.act(fault).map(String::into_bytes)),
             "Arm" => self.arm(call.payload()),
-            "Acted" => {
-                let acted = self.state.lock().unwrap_or_else(PoisonError::into_inner).acted;
-                Ok(if acted { b"yes".to_vec() } else { b"no".to_vec() })
-            }
+            "Acted" => Ok(self.state().acted.clone().unwrap_or_else(|| "nothing".to_owned()).into_bytes()),
+            "Lingering" => Ok(if self.state().lingering { b"yes".to_vec() } else { b"no".to_vec() }),
             "Echo" => Ok(call.payload().to_vec()),
             "Linger" => self.linger(),
             _ => return None,
@@ -108,12 +117,13 @@ impl Faulty {
     fn arm(&self, payload: &[u8]) -> Result<Vec<u8>, Failure> {
         let Arm { fault, stage } = rmp_serde::from_slice(payload)?;
         let stage = Stage::named(stage).ok_or_else(|| Failure::new(format!("{stage} is no stage")))?;
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).armed = Some((named(fault)?, stage));
+        self.state().armed = Some((named(fault)?, stage));
         Ok(b"armed".to_vec())
     }
 
     fn linger(&self) -> Result<Vec<u8>, Failure> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        state.lingering = true;
         drop(self.ended.wait_while(state, |state| !state.ending).unwrap_or_else(PoisonError::into_inner));
         Ok(b"lingered".to_vec())
     }
@@ -131,16 +141,25 @@ struct Ending<'a>(&'a Faulty);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).ending = true;
+        self.0.state().ending = true;
         self.0.ended.notify_all();
     }
 }
 
-/// Notes that the process has outlived the act.
-struct Acted<'a>(&'a Faulty);
+/// Notes what came of an act that the process has outlived, be it by a panic.
+struct Acted<'a> {
+    faulty: &'a Faulty,
+    came: String,
+}
+
+impl Acted<'_> {
+    fn with(mut self, came: String) {
+        self.came = came;
+    }
+}
 
 impl Drop for Acted<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).acted = true;
+        self.faulty.state().acted = Some(std::mem::take(&mut self.came));
     }
 }

@@ -74,13 +74,13 @@ impl Provider for Rogue {
     const CONCURRENCY: u32 = 4;
 
     fn create(host: Host) -> Result<Self, Failure> {
-        faulty::create()?;
+        let faulty = Faulty::create()?;
         let library = ways::descriptors::library_again();
-        Ok(Self { host, faulty: Faulty::default(), listener: OnceLock::new(), _library: library })
+        Ok(Self { host, faulty, listener: OnceLock::new(), _library: library })
     }
 
     fn bind(&self, link: &Link<'_>) -> Result<(), Failure> {
-        faulty::bind(link)
+        self.faulty.bind(link)
     }
 
     fn unbind(&self, _actor: &str) {}
