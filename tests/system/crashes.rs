@@ -302,6 +302,39 @@ async fn payloads_are_told_where_they_were_asked_for() {
     scene.stop().await;
 }
 
+/// A process knows the values of earlier links for as long as it lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_process_once_knew_is_not_in_its_report() {
+    let scene = Scene::start_with(artifacts::provider("probe", PROBE).with_crash_payloads(256)).await;
+    let other = [("PASSWORD", "another-secret")];
+    scene.rig.link(&scene.actor, PROBE, &scene.probe, &other).await.expect("it accepts");
+    scene.ask("Say", &json!(SECRET)).await.expect("it speaks");
+    let secret = json!(SECRET);
+    let hanging = scene.ask("Hang", &secret);
+    let dying = async {
+        until("the call hangs", async || {
+            let reached = scene.ask("Reached", &Value::Null).await.expect("it answers");
+            rmp_serde::from_slice::<Value>(&reached).expect("a map")["calls"].as_u64() >= Some(3)
+        })
+        .await;
+        scene.die("segfault").await;
+    };
+    let (hung, ()) = tokio::join!(hanging, dying);
+    assert!(hung.is_err());
+    let report = scene.last_of(1).await;
+    assert!(report.calls_in_flight.iter().any(|call| call.operation == "Hang"), "{report:#?}");
+    for extension in ["json", "md"] {
+        let path = scene.reports().folder().join(format!("{}.{extension}", report.id));
+        let text = fs::read_to_string(path).expect("it was written");
+        assert!(!text.contains(SECRET), "{text}");
+    }
+    assert!(report.calls_in_flight.iter().all(|call| {
+        let start = call.payload.as_ref().map(|payload| String::from_utf8_lossy(&payload.start).into_owned());
+        start.is_some_and(|start| !start.contains(SECRET))
+    }));
+    scene.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_stay_within_their_bounds() {
     let scene = Scene::start().await;
