@@ -49,19 +49,15 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct ShowArgs {
-    /// Its name, as `list` shows it
-    #[arg(required_unless_present = "last", conflicts_with = "last")]
+    /// Its name, as `list` shows it [default: the latest]
     id: Option<String>,
-    /// The latest
-    #[arg(long)]
-    last: bool,
 }
 
 const AFTER_HELP: &str = "\
 Example:
   cofferdam crashes
-  cofferdam crashes show --last
-  cofferdam crashes show --last -o json";
+  cofferdam crashes show
+  cofferdam crashes show -o json";
 
 /// One row of the list.
 #[derive(Serialize)]

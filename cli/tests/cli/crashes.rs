@@ -19,7 +19,7 @@ fn reports_are_listed_and_shown_without_a_host() {
     let mut session = Session::new();
     let state = ["--state-dir", "state"];
     assert!(session.run(&[&["crashes"], &state[..]].concat()).status.success());
-    assert_eq!(session.run(&[&["crashes", "show", "--last"], &state[..]].concat()).status.code(), Some(1));
+    assert_eq!(session.run(&[&["crashes", "show"], &state[..]].concat()).status.code(), Some(1));
     let reports = Reports::of(&session.path("state"));
     reports.write(&report("20251122T220000123Z-V-1", "exited with code 3")).unwrap();
     reports.write(&report("20251122T220000124Z-V-2", "killed, \u{1b}[2J\u{202e} it says")).unwrap();
@@ -27,13 +27,13 @@ fn reports_are_listed_and_shown_without_a_host() {
         &["crashes"][..],
         &["crashes", "list", "-o", "json"],
         &["crashes", "show", "20251122T220000123Z-V-1"],
-        &["crashes", "show", "--last", "-o", "json"],
+        &["crashes", "show", "-o", "json"],
     ] {
         assert!(session.run(&[args, &state].concat()).status.success(), "{args:?}");
     }
     for args in [&["crashes", "show", "../host"][..], &["crashes", "show", "none", "-o", "json"]] {
         assert_eq!(session.run(&[args, &state].concat()).status.code(), Some(1), "{args:?}");
     }
-    assert_eq!(session.run(&["crashes", "show", "-o", "json"]).status.code(), Some(2));
+    assert_eq!(session.run(&["crashes", "show", "one", "more", "-o", "json"]).status.code(), Some(2));
     insta::assert_snapshot!(session.transcript());
 }
