@@ -5,10 +5,12 @@
 //! calls fails or is late. After each cell nothing is left behind: no process, no descriptor, no thread; and of
 //! floods, no memory.
 //!
-//! `ward.rs` does a cell and watches, `load.rs` is the unrelated pair, `expected.rs` says who dies.
+//! `ward.rs` does a cell and watches, `load.rs` is the unrelated pair, `expected.rs` says who dies, and
+//! `telling.rs` writes the rows.
 
 mod expected;
 mod load;
+mod telling;
 mod ward;
 
 use cofferdam_faults::{Cell, Fault, LibraryFault, Stage};

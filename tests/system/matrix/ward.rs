@@ -7,21 +7,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cofferdam_faults::{Cell, Fault, LibraryFault, ShimFault, Stage, disguised};
-use cofferdam_host::control::ErrorReport;
 use cofferdam_host::control::ProviderReport;
-use cofferdam_host::crash::{Call, CrashReport, Reports};
+use cofferdam_host::crash::Reports;
 use cofferdam_host::supervision::{HealthPolicy, RestartBudget, RestartPolicy, WhileDown};
 use cofferdam_host::words::{EnvGrant, Grants, ProviderLimits};
-use cofferdam_host::{CallError, HostError, NativeCapability};
-use cofferdam_rogue::VARIABLE;
+use cofferdam_host::{HostError, NativeCapability};
+use cofferdam_rogue::{MARK, VARIABLE};
 use cofferdam_tests::golden::{redact, show};
-use cofferdam_tests::process::until;
+use cofferdam_tests::process::{signal, until};
 use cofferdam_tests::{Rig, artifacts, payload};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::expected::dies;
 use super::load::Load;
+use super::telling::{died, in_words, told};
 
 const ROGUE: &str = "cofferdam:rogue";
 
@@ -33,6 +34,9 @@ const START_TIMEOUT: Duration = Duration::from_millis(3200);
 
 /// How long a drain may take: longer than a process that broke the protocol is given to end by itself, shorter than a call.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(750);
+
+/// Deaths after which a provider is held, where that is what the cell is about: one by a signal, the others by the fault.
+const DEATHS_BORNE: u32 = 3;
 
 /// The argument of a call whose callee reads no further: more than the buffers of a socket hold.
 const LARGE_BYTES: usize = 2 << 20;
@@ -54,19 +58,11 @@ impl Ward {
         let shims = tempfile::tempdir().expect("a temporary directory").keep();
         let shim = shims.join("shim");
         symlink(artifacts::shim(), &shim).expect("a link can be made");
-        let restart = RestartPolicy {
-            budget: RestartBudget::None,
-            first_delay: Duration::from_millis(1),
-            delay_max: Duration::from_millis(10),
-            // What finds no process waits for the next, so that its outcome is the same each time.
-            while_down: WhileDown::Wait,
-            ..RestartPolicy::default()
-        };
         let (interval, timeout) = (Duration::from_millis(50), Duration::from_millis(500));
         let health = HealthPolicy { interval, timeout, ..HealthPolicy::default() };
         let found = shim.clone();
         let rig = Rig::start_with(|builder| {
-            let builder = builder.with_shim(found).with_rpc_timeout(TIMEOUT).with_restart_policy(restart);
+            let builder = builder.with_shim(found).with_rpc_timeout(TIMEOUT).with_restart_policy(restarts());
             let builder = builder.with_start_timeout(START_TIMEOUT).with_drain_timeout(DRAIN_TIMEOUT);
             builder.with_health_policy(health)
         })
@@ -86,7 +82,8 @@ impl Ward {
     /// Does it, and says in a few lines what followed.
     pub(super) async fn walk(&self, cell: Cell) -> String {
         self.point(cell);
-        let reports = self.reports().list().expect("the folder can be read");
+        self.forget_starts();
+        self.forget_deaths();
         let provider = self.provider(cell);
         let id = provider.id();
         let bound = if cell.stage == Stage::Binding { cell.fault.name() } else { "" };
@@ -102,6 +99,11 @@ impl Ward {
                 say("next", told(&self.call("Echo", &json!("next")).await));
             }
             Ok(()) if cell.stage == Stage::Draining => say("caller", self.drain(cell, &id).await),
+            Ok(()) if cell.stage == Stage::Restarting => {
+                signal(self.rig.ready_pid(&id, 1).await, Signal::SIGKILL);
+                until("it is held", async || self.row(&id).await.is_some_and(|row| row.state == "held")).await;
+                say("next", told(&self.call("Echo", &json!("next")).await));
+            }
             Ok(()) => {
                 if let Some(caller) = self.act(cell, &id).await {
                     say("caller", caller);
@@ -121,11 +123,28 @@ impl Ward {
         if cell.stage == Stage::Binding {
             say("link", self.link(&id).await);
         }
-        say("report", self.report(cell, reports.len()).await);
+        say("report", self.report(cell).await);
         self.rig.host.stop_provider(&id, ROGUE, None).await.expect("what runs can be stopped");
         let failures = self.load.goes_on(&self.rig).await;
         assert_eq!(failures, Vec::<String>::new(), "calls that have nothing to do with: {cell}");
         row
+    }
+
+    /// Takes away what tells a library that it was started before.
+    fn forget_starts(&self) {
+        let own = self.rig.folder.path().join("state/providers").join(self.good.id()).join("default");
+        // It is not there before the first.
+        let _ = fs::remove_file(own.join(MARK));
+    }
+
+    /// There is room for so many reports only.
+    fn forget_deaths(&self) {
+        for id in self.reports().list().expect("the folder can be read") {
+            for extension in ["json", "md"] {
+                let path = self.reports().folder().join(format!("{id}.{extension}"));
+                fs::remove_file(path).expect("it is there");
+            }
+        }
     }
 
     /// What the host starts as its shim from now on.
@@ -151,9 +170,15 @@ impl Ward {
             _ => self.good.clone(),
         };
         let mut grants = Grants::default();
-        if cell.stage == Stage::Loading {
-            grants.env.push(EnvGrant { name: VARIABLE.to_owned(), value: Some(cell.fault.name().to_owned()) });
+        if matches!(cell.stage, Stage::Loading | Stage::Restarting) {
+            grants.env.push(EnvGrant { name: VARIABLE.to_owned(), value: Some(cell.to_string()) });
         }
+        let provider = if cell.stage == Stage::Restarting {
+            let budget = RestartBudget::Crashes(DEATHS_BORNE);
+            provider.with_restart_policy(RestartPolicy { budget, ..restarts() })
+        } else {
+            provider
+        };
         let limits = ProviderLimits {
             memory_bytes: Some(128 << 20),
             threads: Some(64),
@@ -235,59 +260,33 @@ impl Ward {
         Reports::of(&self.rig.folder.path().join("state"))
     }
 
-    /// What is written of the death, if there was one, after `before` others.
-    async fn report(&self, cell: Cell, before: usize) -> String {
+    /// What is written of the last death, if there was one.
+    async fn report(&self, cell: Cell) -> String {
         if !dies(cell) {
             let ids = self.reports().list().expect("the folder can be read");
-            assert_eq!(ids.len(), before, "nobody has died: {cell}");
+            assert_eq!(ids, Vec::<String>::new(), "nobody has died: {cell}");
             return "none".to_owned();
         }
         let mut ids = Vec::new();
+        let deaths = if cell.stage == Stage::Restarting { DEATHS_BORNE as usize } else { 1 };
         until("the report is written", async || {
             ids = self.reports().list().expect("the folder can be read");
-            ids.len() > before
+            ids.len() >= deaths
         })
         .await;
-        assert_eq!(ids.len(), before + 1, "one has died: {cell}");
-        died(&self.reports().read(&ids[before]).expect("what was written can be read"))
+        assert_eq!(ids.len(), deaths, "as many have died: {cell}");
+        let reports = ids.iter().map(|id| self.reports().read(id).expect("what was written can be read"));
+        died(&reports.max_by_key(|report| report.generation).expect("one has died"))
     }
 }
 
-/// Blame, outcome, kind and text of an error, or the answer.
-fn told(ended: &Ended) -> String {
-    match ended {
-        Ok(answer) => format!("ok: {}", redact(&answer.escape_ascii().to_string())),
-        Err(error) => {
-            // What the actor was told is what it passes on.
-            let report = match error {
-                HostError::Call(CallError::ActorFailed { cause: Some(cause), .. }) => ErrorReport::from(&**cause),
-                error => error.report(),
-            };
-            let ErrorReport { blame, outcome, kind, message, .. } = report;
-            redact(&format!("{}, {}, {kind}: {message}", blame.as_str(), outcome.as_str()))
-        }
+/// At once, for ever, and what finds no process waits for the next, so that its outcome is the same each time.
+fn restarts() -> RestartPolicy {
+    RestartPolicy {
+        budget: RestartBudget::None,
+        first_delay: Duration::from_millis(1),
+        delay_max: Duration::from_millis(10),
+        while_down: WhileDown::Wait,
+        ..RestartPolicy::default()
     }
-}
-
-fn in_words(row: &ProviderReport) -> String {
-    let ProviderReport { state, generation, restarts, .. } = row;
-    let exit = row.last_exit.as_deref().unwrap_or("none");
-    redact(&format!("{state}, start {generation}, restarted {restarts} times, last exit: {exit}"))
-}
-
-fn died(report: &CrashReport) -> String {
-    let fault = report.fault.as_ref().map_or_else(
-        || report.backtrace.remark.clone().unwrap_or_default(),
-        |fault| format!("{} ({})", fault.signal, fault.why),
-    );
-    let ended = serde_json::to_value(&report.ended).expect("it is plain data");
-    let call = |call: &Call| {
-        let given_up = call.ended.as_ref().map_or("", |_| ", given up");
-        format!("{}{given_up}", call.operation)
-    };
-    let calls: Vec<_> = report.calls_in_flight.iter().map(call).collect();
-    let CrashReport { generation, cause, decision, .. } = report;
-    [format!("{cause}"), format!("start {generation}, {ended}, in flight: {calls:?}, next: {decision}; {fault}")]
-        .map(|line| redact(&line))
-        .join("\n            ")
 }

@@ -35,6 +35,8 @@ pub enum Stage {
     Calling,
     /// It was told to end.
     Draining,
+    /// It is a further start of a provider whose process has died; before it says hello, or while it is loaded.
+    Restarting,
 }
 
 /// Something a process does wrong.
@@ -57,8 +59,8 @@ pub struct Cell {
 
 impl Stage {
     /// All of them, in the order of a life.
-    pub const ALL: [Self; 6] =
-        [Self::Greeting, Self::Loading, Self::Binding, Self::Ready, Self::Calling, Self::Draining];
+    pub const ALL: [Self; 7] =
+        [Self::Greeting, Self::Loading, Self::Binding, Self::Ready, Self::Calling, Self::Draining, Self::Restarting];
 
     /// As it is written.
     pub const fn name(self) -> &'static str {
@@ -69,6 +71,7 @@ impl Stage {
             Self::Ready => "ready",
             Self::Calling => "calling",
             Self::Draining => "draining",
+            Self::Restarting => "restarting",
         }
     }
 

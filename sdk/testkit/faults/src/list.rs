@@ -49,9 +49,9 @@ faults! {
         /// It exports nothing that a shim looks for.
         MissingSymbol: Loading;
         /// It dies when it is opened, before anything of it was called.
-        CrashInConstructor: Loading;
+        CrashInConstructor: Loading, Restarting;
         /// It panics while it is made.
-        PanicInInit: Loading;
+        PanicInInit: Loading, Restarting;
         /// It panics in what the host called.
         PanicInCall: Binding, Ready, Calling, Draining;
         /// It reads where nothing is.
@@ -95,17 +95,17 @@ faults! {
     /// What a shim does that is not ours, or not ours any more. Nothing confines it.
     ShimFault {
         /// It ends before it says anything.
-        ExitBeforeHello: Greeting;
+        ExitBeforeHello: Greeting, Restarting;
         /// It says nothing.
         HangBeforeHello: Greeting;
         /// What it says first is of another protocol.
-        WrongMagic: Greeting;
+        WrongMagic: Greeting, Restarting;
         /// It speaks another version.
         WrongVersion: Greeting;
         /// It says that it is another start of the provider.
-        StaleGeneration: Greeting;
+        StaleGeneration: Greeting, Restarting;
         /// It says that nothing confines it.
-        Unconfined: Greeting;
+        Unconfined: Greeting, Restarting;
         /// It says twice what is said once.
         DuplicateReply: Loading, Binding, Ready, Calling, Draining;
         /// It answers what it was not asked.

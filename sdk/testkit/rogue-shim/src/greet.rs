@@ -21,7 +21,8 @@ pub(crate) fn greet(mut control: &UnixStream, orders: Orders) -> Result<Orders, 
     let mut theirs = [0; PREFACE_BYTES];
     control.read_exact(&mut theirs)?;
     let generation = Preface::generation_of(&theirs);
-    let fault = orders.at(Stage::Greeting);
+    let again = if generation > 1 { orders.at(Stage::Restarting) } else { None };
+    let fault = orders.at(Stage::Greeting).or(again);
     let mut preface = Preface::ours(Side::Shim, Features::NONE, generation).to_bytes();
     match fault {
         Some(ShimFault::ExitBeforeHello) => std::process::exit(3),

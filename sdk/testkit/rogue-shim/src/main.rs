@@ -5,7 +5,7 @@
 //! the provider is told to end, and `Lingering` says whether one waits for that.
 //!
 //! A file named `fault` beside the path that it was started by says what to do wrong and when: `GarbageFrame calling`. A
-//! second start of the same provider keeps to the rules.
+//! second start of the same provider keeps to the rules, unless it is `restarting` that it says.
 //!
 //! The story is that of a good shim: meet, load, serve. Start reading at `wrong.rs`.
 #![forbid(unsafe_code)]

@@ -2,7 +2,8 @@
 //!
 //! | stage | how it is told |
 //! |---|---|
-//! | `loading` | the variable [`VARIABLE`], before it is opened |
+//! | `loading` | the variable [`VARIABLE`], before it is opened: the name of the fault, and the stage |
+//! | `restarting` | the same, and a first start has left [`MARK`] |
 //! | `binding` | the link value `FAULT` |
 //! | `calling` | the operation `Act`, whose payload is the name of the fault |
 //! | `ready`, `draining` | the operation `Arm`, whose payload is `{fault, stage}`: when it is next asked how it is, or to end |
@@ -11,6 +12,8 @@
 //! provider was told to end, and has done then what it was armed with; `Lingering` answers whether one does.
 #![allow(unsafe_code, reason = "a constructor is a function in a section of the library")]
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use cofferdam_faults::{LibraryFault, Stage, act};
@@ -19,6 +22,9 @@ use serde::Deserialize;
 
 /// The variable that says what to do wrong while it is loaded.
 pub const VARIABLE: &str = "COFFERDAM_FAULT";
+
+/// The file in its own directory by which a further start knows that it is one.
+pub const MARK: &str = "started";
 
 /// What it was armed with.
 #[derive(Default)]
@@ -47,7 +53,10 @@ fn named(fault: &str) -> Result<LibraryFault, Failure> {
 }
 
 fn told_by_variable() -> Option<LibraryFault> {
-    LibraryFault::named(&std::env::var(VARIABLE).ok()?)
+    let told = std::env::var(VARIABLE).ok()?;
+    let (fault, stage) = told.split_once(' ')?;
+    let now = Stage::named(stage)? == Stage::Loading || Path::new("/dirs/state").join(MARK).exists();
+    now.then(|| LibraryFault::named(fault)).flatten()
 }
 
 /// The loader calls it before it returns to whoever opened the library.
@@ -68,6 +77,9 @@ impl Faulty {
         let faulty = Self::default();
         if let Some(fault) = told_by_variable() {
             faulty.act(fault)?;
+        }
+        if std::env::var(VARIABLE).is_ok_and(|told| told.ends_with(Stage::Restarting.name())) {
+            File::create(Path::new("/dirs/state").join(MARK))?;
         }
         Ok(faulty)
     }

@@ -22,7 +22,7 @@ pub use attempt::Attempt;
 use cofferdam_faults::Stage;
 use cofferdam_provider::{Call, Failure, Host, Link, Provider, Reply};
 use faulty::Faulty;
-pub use faulty::VARIABLE;
+pub use faulty::{MARK, VARIABLE};
 use serde::{Deserialize, Serialize};
 
 /// What there is outside, to be reached.
