@@ -20,24 +20,25 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::call_path::forward;
+use crate::progress::Progress;
 use crate::stamps::{Stamps, quantile};
 
 const CONTRACT: &str = "cofferdam:echo";
 const PROBE: &str = "cofferdam:probe";
 
 /// Rounds of each kind.
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 20;
 /// How long one takes: many deaths fall into it, and many turns of the scheduler.
-const ROUND: Duration = Duration::from_millis(250);
+const ROUND: Duration = Duration::from_millis(150);
 /// Calls that the guest makes before the time is looked at.
-const BATCH: u32 = 50;
+const BATCH: u32 = 10;
 /// Calls that the probe takes at once, by its own word.
 const PROBE_CONCURRENCY: usize = 4;
 /// The p99 of other calls while a provider crashes in a loop.
 const CRASHING_RATIO_MAX: f64 = 1.5;
 
 /// Calls beside a provider in trouble.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct Beside {
     what: &'static str,
     idle: Quantiles,
@@ -49,7 +50,7 @@ pub(crate) struct Beside {
     holds: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Quantiles {
     calls: usize,
     p50_us: f64,
@@ -88,7 +89,7 @@ struct Troubled {
 pub(crate) fn measure() -> [Beside; 2] {
     let scene = Scene::start();
     let row = |what, trouble, max: Option<f64>| {
-        let [idle, beside] = scene.rounds(trouble).map(Quantiles::of);
+        let [idle, beside] = scene.rounds(trouble, Progress::of(what, ROUNDS)).map(Quantiles::of);
         let ratio = beside.p99_us / idle.p99_us;
         Beside { what, idle, beside, ratio, max, holds: max.is_none_or(|max| ratio <= max) }
     };
@@ -102,6 +103,9 @@ pub(crate) fn measure() -> [Beside; 2] {
 
 /// Prints them.
 pub(crate) fn print_table(rows: &[Beside]) {
+    if rows.is_empty() {
+        return;
+    }
     println!();
     let head = ["calls", "p50 µs", "p99 µs", "p50 µs", "p99 µs", "p99 ratio", "at most"];
     let [calls, p50, p99, own_p50, own_p99, ratio, max] = head;
@@ -157,10 +161,11 @@ impl Scene {
     }
 
     /// The times of calls in µs, while the provider is idle and while it is not.
-    fn rounds(&self, trouble: Trouble) -> [Vec<f64>; 2] {
+    fn rounds(&self, trouble: Trouble, mut progress: Progress) -> [Vec<f64>; 2] {
         let [mut idle, mut beside] = [Vec::new(), Vec::new()];
         self.round();
-        for _ in 0..ROUNDS {
+        for _ in 0..progress.steps() {
+            progress.step();
             idle.extend(self.round());
             let troubled = self.runtime.block_on(self.begin(trouble));
             beside.extend(self.round());

@@ -1,18 +1,24 @@
 //! What is promised about speed, each number next to its floor, measured in the same run and interleaved with it.
 //!
 //! Absolute times of a shared machine mean nothing; the ratio is the result. Run it by
-//! `cargo run --release -p cofferdam-benches`; `-- --json` prints one JSON object. Exits with 1 when a promise is broken.
+//! `cargo run --release -p cofferdam-benches`; `-- --json` prints one JSON object, `-- starts` measures one part only.
+//! Exits with 1 when a promise is broken, and with 2 when it does not understand what it is told.
 #![forbid(unsafe_code)]
 
 mod beside;
 mod call_path;
 mod floor;
+mod progress;
 mod stamps;
 mod start;
 
 use std::process::ExitCode;
 
+use progress::Progress;
 use serde::Serialize;
+
+/// What can be measured by itself.
+const PARTS: [&str; 3] = ["calls", "starts", "beside"];
 
 /// Each round measures the floor and then the real thing.
 const ROUNDS: usize = 40;
@@ -60,10 +66,23 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(floor::CHILD) {
         return floor::serve_child();
     }
-    let mut rows = vec![calls()];
-    rows.extend(starts());
-    let beside = beside::measure();
-    if std::env::args().any(|argument| argument == "--json") {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_json = |argument: &&String| *argument == "--json";
+    let parts: Vec<&str> = arguments.iter().filter(|one| !is_json(one)).map(String::as_str).collect();
+    if let Some(strange) = parts.iter().find(|part| !PARTS.contains(part)) {
+        eprintln!("there is no part `{strange}`: say --json, or some of {}", PARTS.join(", "));
+        return ExitCode::from(2);
+    }
+    let is_wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    let mut rows = Vec::new();
+    if is_wanted("calls") {
+        rows.push(calls());
+    }
+    if is_wanted("starts") {
+        rows.extend(starts());
+    }
+    let beside = if is_wanted("beside") { beside::measure().to_vec() } else { Vec::new() };
+    if arguments.iter().any(|argument| is_json(&argument)) {
         println!("{}", serde_json::json!({"rows": rows, "beside": beside}));
     } else {
         print_table(&rows);
@@ -89,7 +108,9 @@ fn calls() -> Row {
     let mut floor = floor::PingPong::start().expect("a child process answers");
     let path = call_path::CallPath::start();
     let (mut floors, mut ours) = (Vec::new(), Vec::new());
+    let mut progress = Progress::of("calls", ROUNDS);
     for _ in 0..ROUNDS {
+        progress.step();
         floors.push(floor.round(CALLS).expect("the child answers"));
         ours.push(path.round(CALLS));
     }
@@ -101,13 +122,15 @@ fn calls() -> Row {
 fn starts() -> [Row; 3] {
     let provider = start::Start::prepare();
     let (mut floors, mut spawns, mut archives) = (Vec::new(), Vec::new(), Vec::new());
+    let mut progress = Progress::of("starts", STARTS);
     for _ in 0..STARTS {
+        progress.step();
         floors.push(provider.floor());
         let took = provider.start();
         spawns.push(took.from_spawn_us);
         archives.push(took.from_archive_us);
     }
-    let recovered = median(provider.recoveries(KILLS));
+    let recovered = median(provider.recoveries(Progress::of("recoveries", KILLS)));
     provider.stop();
     let (floor, spawn, archive) = (median(floors), median(spawns), median(archives));
     [

@@ -13,6 +13,8 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use crate::progress::Progress;
+
 const CONTRACT: &str = "cofferdam:echo";
 const LIBRARY: &str = "template";
 
@@ -89,12 +91,13 @@ impl Start {
         })
     }
 
-    /// `kill -9` to the first call that succeeds, in µs: one for each of `kills`.
-    pub(crate) fn recoveries(&self, kills: usize) -> Vec<f64> {
+    /// `kill -9` to the first call that succeeds, in µs: one for each step.
+    pub(crate) fn recoveries(&self, mut progress: Progress) -> Vec<f64> {
         self.runtime.block_on(async {
             let id = self.rig.start_provider(Self::provider(&self.archive)).await;
             let mut took = Vec::new();
-            for generation in 1..=kills as u64 {
+            for generation in 1..=progress.steps() as u64 {
+                progress.step();
                 let pid = self.rig.ready_pid(&id, generation).await;
                 let began = Instant::now();
                 process::signal(pid, Signal::SIGKILL);
