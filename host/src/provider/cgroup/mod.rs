@@ -53,6 +53,8 @@ pub(super) struct ControlGroups {
     next: Option<ControlGroup>,
     /// The thread stands in a group of the processors' hierarchy, too.
     in_quota: bool,
+    /// Those of the last process: the next one is likely to get the same.
+    bounds: Option<Bounds>,
 }
 
 /// The group of one process. Dropping it removes it, once the process has ended and was reaped.
@@ -85,7 +87,7 @@ impl ControlGroups {
 
     fn open_in(version: Version, own: Vec<Part>, this: Owner) -> Result<Self, CgroupError> {
         let home = within(&own, Path::new(&this.home()));
-        let groups = Self { version, own, home, count: 0, next: None, in_quota: false };
+        let groups = Self { version, own, home, count: 0, next: None, in_quota: false, bounds: None };
         for Part { controllers, dir } in &groups.home {
             make(dir)?;
             match version {
@@ -111,7 +113,11 @@ impl ControlGroups {
         if made.is_err() {
             self.step_out();
         }
-        self.next = Some(made?);
+        let group = self.next.insert(made?);
+        if let Some(bounds) = self.bounds {
+            // What fails now is tried again, and told, when the group is wanted.
+            let _ = group.bind(bounds);
+        }
         Ok(())
     }
 
@@ -138,10 +144,12 @@ impl ControlGroups {
         Ok(group)
     }
 
-    /// Sets the bounds of the group in which the next process is going to be.
+    /// Sets the bounds of the group in which the next process is going to be, unless it has them already.
     pub(super) fn begin(&mut self, bounds: Bounds) -> Result<(), CgroupError> {
         self.prepare()?;
+        self.bounds = Some(bounds);
         let Some(group) = &mut self.next else { return Ok(()) };
+        let mut has_them = group.bounds == self.bounds;
         // A hierarchy of its own for processors costs each switch between host and provider some microseconds: only
         // whoever has a quota gets into it.
         if bounds.cpus_milli.is_some() && !self.in_quota && self.version == Version::V1 {
@@ -150,11 +158,12 @@ impl ControlGroups {
             for part in parts {
                 make(&part.dir)?;
                 group.parts.push(part.clone());
+                has_them = false;
                 stand_in(&[part])?;
                 self.in_quota = true;
             }
         }
-        group.bind(bounds)
+        if has_them { Ok(()) } else { group.bind(bounds) }
     }
 
     /// The group of a process that was started after [`Self::begin`] and waits to be told what to do.
@@ -187,6 +196,7 @@ impl Drop for ControlGroups {
 
 impl ControlGroup {
     fn bind(&mut self, bounds: Bounds) -> Result<(), CgroupError> {
+        self.bounds = None;
         for Part { controllers, dir } in &self.parts {
             for Setting { file, value, needed } in
                 controllers.iter().flat_map(|one| settings::settings(self.version, *one, &bounds))

@@ -34,6 +34,8 @@ pub(super) fn settings(version: Version, controller: Controller, bounds: &Bounds
     let memory = bounds.memory_bytes.min(i64::MAX as u64).to_string();
     match (version, controller) {
         (Version::V1, Controller::Memory) => vec![
+            // What is with swap is never less than what is without: the group may have had smaller bounds before.
+            setting("memory.memsw.limit_in_bytes", "-1".to_owned(), false),
             setting("memory.limit_in_bytes", memory.clone(), true),
             // With swap: what is over the limit is not to go there.
             setting("memory.memsw.limit_in_bytes", memory, false),
@@ -105,6 +107,7 @@ mod tests {
                 Version::V1,
                 None,
                 &[
+                    "memory.memsw.limit_in_bytes=-1?",
                     "memory.limit_in_bytes=1000",
                     "memory.memsw.limit_in_bytes=1000?",
                     "pids.max=20",
