@@ -44,7 +44,7 @@ pub(super) fn died(report: &CrashReport) -> String {
     let CrashReport { generation, cause, decision, .. } = report;
     // A moment at random.
     let decision = decision.split(" in ").next().unwrap_or_default();
-    [format!("{cause}"), format!("start {generation}, {ended}, in flight: {calls:?}, next: {decision}; {fault}")]
+    [cause.clone(), format!("start {generation}, {ended}, in flight: {calls:?}, next: {decision}; {fault}")]
         .map(|line| redact(&line))
         .join("\n            ")
 }
