@@ -46,9 +46,8 @@ pub(super) fn settings(version: Version, controller: Controller, bounds: &Bounds
         ],
         (_, Controller::Pids) => vec![setting("pids.max", bounds.tasks.to_string(), true)],
         (version, Controller::Cpu) => match (version, bounds.quota_us()) {
-            // A group whose process could not be started is used for the next.
-            (Version::V1, None) => vec![setting("cpu.cfs_quota_us", "-1".to_owned(), false)],
-            (Version::V2, None) => vec![setting("cpu.max", format!("max {PERIOD_US}"), false)],
+            // A group is as boundless as it was made.
+            (_, None) => Vec::new(),
             (Version::V1, Some(quota)) => vec![
                 setting("cpu.cfs_period_us", PERIOD_US.to_string(), true),
                 setting("cpu.cfs_quota_us", quota.to_string(), true),
@@ -101,21 +100,8 @@ mod tests {
     fn both_versions_are_told_the_same() {
         let bounds = |cpus_milli| Bounds { memory_bytes: 1000, tasks: 20, cpus_milli };
         let cases: &[(Version, Option<u32>, &[&str])] = &[
-            (
-                Version::V1,
-                None,
-                &[
-                    "memory.limit_in_bytes=1000",
-                    "memory.memsw.limit_in_bytes=1000?",
-                    "pids.max=20",
-                    "cpu.cfs_quota_us=-1?",
-                ],
-            ),
-            (
-                Version::V2,
-                None,
-                &["memory.max=1000", "memory.swap.max=0?", "memory.oom.group=1?", "pids.max=20", "cpu.max=max 100000?"],
-            ),
+            (Version::V1, None, &["memory.limit_in_bytes=1000", "memory.memsw.limit_in_bytes=1000?", "pids.max=20"]),
+            (Version::V2, None, &["memory.max=1000", "memory.swap.max=0?", "memory.oom.group=1?", "pids.max=20"]),
             (Version::V1, Some(500), &["pids.max=20", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=50000"]),
             (Version::V2, Some(2500), &["pids.max=20", "cpu.max=250000 100000"]),
         ];
