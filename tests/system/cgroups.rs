@@ -6,11 +6,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use cofferdam_faults::{Cell, Fault, LibraryFault, Stage};
 use cofferdam_host::NativeCapability;
 use cofferdam_host::control::{Client, ExplainReport, ExplainRequest, ProviderReport};
 use cofferdam_host::crash::Reports;
 use cofferdam_host::supervision::{RestartBudget, RestartPolicy};
-use cofferdam_host::words::ProviderLimits;
+use cofferdam_host::words::{EnvGrant, Grants, ProviderLimits};
+use cofferdam_rogue::VARIABLE;
 use cofferdam_tests::cgroups::{bounds_of, groups_of_hosts_in, may_be_made, processor_time};
 use cofferdam_tests::elsewhere::{self, Who};
 use cofferdam_tests::process::{alone, signal, until};
@@ -21,6 +23,7 @@ use tempfile::TempDir;
 
 const PROBE: &str = "cofferdam:probe";
 const OTHER: &str = "cofferdam:rogue";
+const DYING: &str = "cofferdam:dying";
 
 /// A file system in memory: what is written there is memory of whoever writes.
 const IN_MEMORY: &str = "/dev/shm";
@@ -73,6 +76,14 @@ impl Scene {
 
 fn probe(limits: ProviderLimits) -> NativeCapability {
     artifacts::provider("probe", PROBE).with_limits(limits)
+}
+
+/// Its library ends its process when it is opened.
+fn dying_at_start(cpus_milli: Option<u32>) -> NativeCapability {
+    let cell = Cell { fault: Fault::Library(LibraryFault::CrashInConstructor), stage: Stage::Loading };
+    let env = vec![EnvGrant { name: VARIABLE.to_owned(), value: Some(cell.to_string()) }];
+    let limits = ProviderLimits { cpus_milli, ..ProviderLimits::default() };
+    artifacts::provider("rogue", DYING).with_grants(Grants { env, ..Grants::default() }).with_limits(limits)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +164,14 @@ fn no_group_is_left_behind() {
             }
         }
         scene.rig.ready_pid(&scene.probe, 10).await;
+        scene.rig.host.restart_provider(&scene.probe, None).await.expect("it is drained, and another started");
+        for cpus_milli in [None, Some(500)] {
+            let dying = dying_at_start(cpus_milli);
+            let id = dying.id();
+            let died = scene.rig.host.start_native_capability(dying).await.expect_err("it can't be opened");
+            assert!(died.to_string().contains("SIGSEGV"), "{died}");
+            scene.rig.host.stop_provider(&id, DYING, None).await.expect("it is kept");
+        }
         // The host's, two providers', and the next, which is there beforehand: four in each of the hierarchies.
         let bound = || 4 * groups().iter().filter(|path| path.to_string_lossy().ends_with("-1")).count().max(1);
         until("groups of the dead are gone", async || groups().len() <= bound()).await;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::ops::Deref;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -30,13 +31,49 @@ pub(super) struct Child {
 /// Whoever makes processes knows by this whether one still lives.
 pub(super) type Alive = watch::Receiver<()>;
 
+/// The processes of a start, before one of them is watched. Dropping it ends and reaps them, as with a [`Child`].
+pub(super) struct Unwatched {
+    group: Group,
+    alive: Alive,
+}
+
+impl Unwatched {
+    pub(super) const fn new(group: Group, alive: Alive) -> Self {
+        Self { group, alive }
+    }
+
+    /// Ends and reaps them, and returns how they ended when that says something.
+    pub(super) async fn end(mut self) -> Option<Exit> {
+        end(self.group.take(), self.alive.clone()).await
+    }
+}
+
+impl Deref for Unwatched {
+    type Target = Group;
+
+    fn deref(&self) -> &Group {
+        &self.group
+    }
+}
+
+impl Drop for Unwatched {
+    fn drop(&mut self) {
+        let group = self.group.take();
+        if !group.is_done() {
+            group.kill();
+            reap(group, self.alive.clone());
+        }
+    }
+}
+
 impl Child {
-    /// Watches `pid`, by the kernel's word the process that said hello. It must be one of the group.
-    pub(super) fn watch(pid: Pid, group: Group, alive: Alive) -> io::Result<Self> {
-        if !group.has(pid) {
+    /// Watches `pid`, by the kernel's word the process that said hello. It must be one of those that were started.
+    pub(super) fn watch(pid: Pid, mut started: Unwatched) -> io::Result<Self> {
+        if !started.has(pid) {
             return Err(io::Error::other("a process said hello that is none of those that were started"));
         }
         let pidfd = exit::watch(pidfd_open(pid)?)?;
+        let (group, alive) = (started.group.take(), started.alive.clone());
         if pid.as_raw().cast_unsigned() != group.leader() {
             group.reap_leader();
         }

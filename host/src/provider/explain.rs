@@ -37,7 +37,14 @@ pub(super) async fn explain(
     let program = File::open(&surroundings.shim).map_err(io("opening the shim"))?;
     let (ours, theirs) = socket::pair().map_err(io("making a socket"))?;
     let stream = greeting::prepare(ours).map_err(io("preparing a socket"))?;
-    let spec = SandboxSpec { limits: LIMITS, dirs: Vec::new(), network: Network::None, ..sandbox.clone() };
+    let spec = SandboxSpec {
+        limits: LIMITS,
+        // A part of a processor that does for a provider does not read a library's debug information in time.
+        cpus_milli: None,
+        dirs: Vec::new(),
+        network: Network::None,
+        ..sandbox.clone()
+    };
     let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into(), spec.bounds()).await;
     // Nobody reads what it writes: the pipes are closed with this.
     let Spawned { group, .. } = spawned.map_err(io("starting a shim"))?;

@@ -30,6 +30,16 @@ impl Group {
         Ok(Self { leader: Some(Pid::from_raw(pid)), control_group: None })
     }
 
+    /// Hands the duty on.
+    pub(super) const fn take(&mut self) -> Self {
+        Self { leader: self.leader.take(), control_group: self.control_group.take() }
+    }
+
+    /// Whether nothing is left to do.
+    pub(super) const fn is_done(&self) -> bool {
+        self.leader.is_none()
+    }
+
     /// They are in this control group, and so is whatever they start.
     pub(super) fn bounded_by(&mut self, control_group: Option<ControlGroup>) {
         self.control_group = control_group;

@@ -66,9 +66,14 @@ impl Spawner {
             let mut groups = if sandbox == Sandbox::Off { Groups::Unwanted } else { Groups::open() };
             groups.prepare();
             while let Some(Order { program, control, bounds, done }) = received.blocking_recv() {
-                // Whoever ordered may have gone: what is not taken kills and reaps its process when it is dropped.
-                let _ = done.send(spawn(&program, control, bounds, &mut groups));
+                if done.is_closed() {
+                    continue;
+                }
+                let not_taken = done.send(spawn(&program, control, bounds, &mut groups));
                 groups.prepare();
+                // Whoever ordered may have gone: this kills and reaps the process, and removes the group in which this
+                // thread stands no more.
+                drop(not_taken);
             }
         };
         let thread = thread::Builder::new().name("spawner".into()).spawn(work)?;
@@ -126,6 +131,13 @@ impl Groups {
         }
     }
 
+    /// It could not be started.
+    fn discard(&mut self) {
+        if let Self::Made { groups, .. } = self {
+            groups.discard();
+        }
+    }
+
     /// After it was started.
     fn take(&mut self, pid: u32) -> Result<Option<ControlGroup>, Reason> {
         match self {
@@ -154,7 +166,8 @@ fn spawn(program: &Path, control: OwnedFd, bounds: Option<Bounds>, groups: &mut 
         .stdin(Stdio::from(control))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()?;
+        .spawn()
+        .inspect_err(|_| groups.discard())?;
     let mut group = Group::led_by(child.id())?;
     let unbounded = match begun.and_then(|()| groups.take(child.id())) {
         Ok(control_group) => {

@@ -8,6 +8,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
 use super::error::CgroupError;
 use super::files;
 
@@ -26,6 +30,17 @@ pub(super) struct Owner {
     pid: u32,
     /// In ticks since the machine was started.
     born: u64,
+}
+
+/// What the kernel says of a pid now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// A process that was born then.
+    Born(u64),
+    /// No process.
+    Nobody,
+    /// Some process, about which it says nothing.
+    Somebody,
 }
 
 impl Owner {
@@ -68,11 +83,30 @@ impl Owner {
         (is_ours && parts.next().is_none()).then_some(owner)
     }
 
-    /// Whether it is certain that the process has ended. `stat` is what the kernel says of the process that has this pid
-    /// now. Of another pid namespace nothing is known.
-    fn is_gone(self, of: Self, stat: Option<&str>) -> bool {
-        let lives = stat.and_then(born).is_some_and(|born| born == of.born);
-        self.pid_namespace == of.pid_namespace && !lives
+    /// Whether it is certain that the process has ended. Of another pid namespace nothing is known.
+    fn is_gone(self, of: Self, found: Found) -> bool {
+        let is_other = match found {
+            Found::Born(born) => born != of.born,
+            Found::Nobody => true,
+            Found::Somebody => false,
+        };
+        self.pid_namespace == of.pid_namespace && is_other
+    }
+}
+
+impl Found {
+    fn by(pid: u32) -> Self {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+        match stat.as_deref().and_then(born) {
+            Some(born) => Self::Born(born),
+            // With `hidepid` a stranger's can't be read. Whom we may not signal is there.
+            None => Self::by_signal(pid),
+        }
+    }
+
+    fn by_signal(pid: u32) -> Self {
+        let asked = i32::try_from(pid).map(|pid| kill(Pid::from_raw(pid), None));
+        if asked == Ok(Err(Errno::ESRCH)) { Self::Nobody } else { Self::Somebody }
     }
 }
 
@@ -80,8 +114,7 @@ impl Owner {
 pub(super) fn sweep(group: &Path, this: Owner) {
     for entry in fs::read_dir(group).into_iter().flatten().flatten() {
         let Some(owner) = entry.file_name().to_str().and_then(Owner::of) else { continue };
-        let stat = fs::read_to_string(format!("/proc/{}/stat", owner.pid)).ok();
-        if this.is_gone(owner, stat.as_deref()) {
+        if this.is_gone(owner, Found::by(owner.pid)) {
             let left: PathBuf = entry.path();
             files::remove_if_empty(&left);
             tracing::debug!(group = %left.display(), "removed the control groups of a host that is gone");
@@ -123,19 +156,34 @@ mod tests {
     fn only_who_is_gone_for_certain_is_gone() {
         let this = Owner { pid_namespace: 1, pid: 4, born: 50 };
         let dead = Owner { pid_namespace: 1, pid: 7, born: 99 };
-        let stat = |born: u64| format!("7 (a) b ( c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 {born} 20 21");
-        let (same, other) = (stat(99), stat(100));
-        for (of, stat, expected) in [
-            (dead, None, true),
-            (dead, Some(&*other), true),
-            (dead, Some(&*same), false),
-            (dead, Some("7 (x) S"), true),
-            (Owner { pid_namespace: 2, ..dead }, None, false),
+        for (of, found, expected) in [
+            (dead, Found::Nobody, true),
+            (dead, Found::Born(100), true),
+            (dead, Found::Born(99), false),
+            (dead, Found::Somebody, false),
+            (Owner { pid_namespace: 2, ..dead }, Found::Nobody, false),
         ] {
-            assert_eq!(this.is_gone(of, stat), expected, "{of:?} {stat:?}");
+            assert_eq!(this.is_gone(of, found), expected, "{of:?} {found:?}");
         }
         let this = Owner::this().expect("there is a /proc");
-        let stat = fs::read_to_string("/proc/self/stat").expect("there is a /proc");
-        assert!(!this.is_gone(this, Some(&stat)), "who asks lives");
+        assert!(!this.is_gone(this, Found::by(this.pid)), "who asks lives");
+    }
+
+    #[test]
+    fn who_cant_be_read_is_asked_for_by_a_signal() {
+        // No kernel has so many processes. A pid that is none, and 0, which is the group of whoever asks, say nothing.
+        const NOBODY: u32 = 1 << 30;
+        for (pid, expected) in [
+            (std::process::id(), Found::Somebody),
+            (1, Found::Somebody),
+            (NOBODY, Found::Nobody),
+            (u32::MAX, Found::Somebody),
+            (0, Found::Somebody),
+        ] {
+            assert_eq!(Found::by_signal(pid), expected, "{pid}");
+        }
+        assert_eq!(Found::by(NOBODY), Found::Nobody);
+        let stat = |born: u64| format!("7 (a) b ( c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 {born} 20 21");
+        assert_eq!((born(&stat(99)), born("7 (x) S")), (Some(99), None));
     }
 }

@@ -9,7 +9,8 @@
 //! the rest of a start takes. In version 1 a thread can be in another group than its process, and what it starts is born
 //! where it is. So the thread that starts processes stands in the next group beforehand, and moves on afterwards, while
 //! nobody waits. The kernel never chooses a mere thread when a group has no memory left, and everything that could take
-//! memory there is its own. In version 2 the process is moved.
+//! memory there is its own. In version 2 the process is moved, and in version 1 into the group of a quota: the thread does not
+//! compute by a provider's quota.
 
 mod bounds;
 mod delegation;
@@ -51,8 +52,6 @@ pub(super) struct ControlGroups {
     count: u64,
     /// One that was made and is not used yet.
     next: Option<ControlGroup>,
-    /// The thread stands in a group of the processors' hierarchy, too.
-    in_quota: bool,
     /// Those of the last process: the next one is likely to get the same.
     bounds: Option<Bounds>,
 }
@@ -87,7 +86,7 @@ impl ControlGroups {
 
     fn open_in(version: Version, own: Vec<Part>, this: Owner) -> Result<Self, CgroupError> {
         let home = within(&own, Path::new(&this.home()));
-        let groups = Self { version, own, home, count: 0, next: None, in_quota: false, bounds: None };
+        let groups = Self { version, own, home, count: 0, next: None, bounds: None };
         for Part { controllers, dir } in &groups.home {
             make(dir)?;
             match version {
@@ -109,11 +108,8 @@ impl ControlGroups {
         if self.next.is_some() {
             return Ok(());
         }
-        let made = self.make_next();
-        if made.is_err() {
-            self.step_out();
-        }
-        let group = self.next.insert(made?);
+        let group = self.make_next()?;
+        let group = self.next.insert(group);
         if let Some(bounds) = self.bounds {
             // What fails now is tried again, and told, when the group is wanted.
             let _ = group.bind(bounds);
@@ -130,40 +126,48 @@ impl ControlGroups {
             parts.retain(|part| !is_of_processors(part));
         }
         let group = ControlGroup { version: self.version, parts, tail, bounds: None };
-        for Part { dir, .. } in &group.parts {
-            make(dir)?;
+        let made = group.parts.iter().try_for_each(|part| make(&part.dir));
+        let entered = made.and_then(|()| if self.version == Version::V1 { stand_in(&group.parts) } else { Ok(()) });
+        if entered.is_err() {
+            // Before the group is dropped.
+            self.step_out();
         }
-        if self.version == Version::V1 {
-            stand_in(&group.parts)?;
-        }
-        if self.in_quota {
-            let own: Vec<Part> = self.own.iter().filter(|part| is_of_processors(part)).cloned().collect();
-            stand_in(&own)?;
-            self.in_quota = false;
-        }
-        Ok(group)
+        entered.map(|()| group)
     }
 
     /// Sets the bounds of the group in which the next process is going to be, unless it has them already.
     pub(super) fn begin(&mut self, bounds: Bounds) -> Result<(), CgroupError> {
         self.prepare()?;
         self.bounds = Some(bounds);
+        let bound = self.bind_next(bounds);
+        if bound.is_err() {
+            self.discard();
+            self.bounds = None;
+        }
+        bound
+    }
+
+    fn bind_next(&mut self, bounds: Bounds) -> Result<(), CgroupError> {
         let Some(group) = &mut self.next else { return Ok(()) };
-        let mut has_them = group.bounds == self.bounds;
+        let mut has_them = group.bounds == Some(bounds);
         // A hierarchy of its own for processors costs each switch between host and provider some microseconds: only
         // whoever has a quota gets into it.
-        if bounds.cpus_milli.is_some() && !self.in_quota && self.version == Version::V1 {
+        if bounds.cpus_milli.is_some() && self.version == Version::V1 {
             let name = PathBuf::from(self.count.to_string());
-            let parts = within(&self.home, &name).into_iter().filter(is_of_processors);
-            for part in parts {
+            for part in within(&self.home, &name).into_iter().filter(is_of_processors) {
                 make(&part.dir)?;
-                group.parts.push(part.clone());
+                group.parts.push(part);
                 has_them = false;
-                stand_in(&[part])?;
-                self.in_quota = true;
             }
         }
         if has_them { Ok(()) } else { group.bind(bounds) }
+    }
+
+    /// Instead of [`Self::take`], when no process was started. The group goes: its bounds are for nobody else.
+    pub(super) fn discard(&mut self) {
+        // Before the group is dropped, and whatever is started next is born where the host is.
+        self.step_out();
+        self.next = None;
     }
 
     /// The group of a process that was started after [`Self::begin`] and waits to be told what to do.
@@ -179,7 +183,9 @@ impl ControlGroups {
 
     /// The thread goes back to where the host is.
     fn step_out(&self) {
-        if self.version == Version::V1 && stand_in(&self.own).is_err() {
+        // It never leaves the host's group of the processors.
+        let own = || self.own.iter().filter(|part| !is_of_processors(part));
+        if self.version == Version::V1 && stand_in(own()).is_err() {
             tracing::debug!("a thread of the host could not leave a control group");
         }
     }
@@ -187,8 +193,7 @@ impl ControlGroups {
 
 impl Drop for ControlGroups {
     fn drop(&mut self) {
-        self.step_out();
-        self.next = None;
+        self.discard();
         // Groups of processes that are being reaped are removed by whoever does; those that could not be are tried again.
         self.home.iter().for_each(|part| files::remove_if_empty(&part.dir));
     }
@@ -211,10 +216,20 @@ impl ControlGroup {
         Ok(())
     }
 
-    /// The process is there, by the kernel's word.
+    /// The process is there, by the kernel's word, or was when it ended.
     fn take_in(&self, pid: u32) -> Result<(), CgroupError> {
-        if self.version == Version::V2 {
-            self.parts.iter().try_for_each(|part| write(&part.dir.join("cgroup.procs"), &pid.to_string()))?;
+        self.hold(pid).or_else(|error| {
+            // The kernel shows one that is ending in no group, and moves it no more.
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+            if stat.is_ok_and(|stat| place::is_ending(&stat)) { Ok(()) } else { Err(error) }
+        })
+    }
+
+    fn hold(&self, pid: u32) -> Result<(), CgroupError> {
+        // It waits to be told what to do, so it has one thread, and has started nothing that would stay behind.
+        let to_move = self.parts.iter().filter(|part| self.version == Version::V2 || is_of_processors(part));
+        for Part { dir, .. } in to_move {
+            write(&dir.join("cgroup.procs"), &pid.to_string())?;
         }
         let cgroup = read(Path::new(&format!("/proc/{pid}/cgroup")))?;
         match self.parts.iter().find(|part| !place::is_member(&cgroup, part, &self.tail)) {
@@ -273,8 +288,8 @@ fn is_of_processors(part: &Part) -> bool {
 }
 
 /// Moves this thread, and no other.
-fn stand_in(parts: &[Part]) -> Result<(), CgroupError> {
-    parts.iter().try_for_each(|part| write(&part.dir.join("tasks"), "0"))
+fn stand_in<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Result<(), CgroupError> {
+    parts.into_iter().try_for_each(|part| write(&part.dir.join("tasks"), "0"))
 }
 
 fn within(parts: &[Part], name: &Path) -> Vec<Part> {

@@ -97,6 +97,16 @@ pub(super) fn is_member(cgroup: &str, part: &Part, tail: &Path) -> bool {
         .any(|(controllers, path)| of_part(controllers) && Path::new(path).ends_with(tail))
 }
 
+/// Whether `/proc/PID/stat` says that the process has ended, or is about to: not reaped, or with the kernel's mark that it
+/// exits. The second field is a name, which may hold anything.
+pub(super) fn is_ending(stat: &str) -> bool {
+    const PF_EXITING: u64 = 4;
+    let mut fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten();
+    let has_ended = fields.next().is_some_and(|state| matches!(state, "Z" | "X"));
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok());
+    has_ended || flags.is_some_and(|flags| flags & PF_EXITING != 0)
+}
+
 /// `4:memory:/a/b`, or `0::/a/b` of version 2.
 fn membership(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once(':')?;

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::{LAST_WORDS_MAX, Process};
 use crate::provider::actor_calls::ActorCalls;
 use crate::provider::asks::Asks;
-use crate::provider::child::{self, Alive, Child};
+use crate::provider::child::{Alive, Child, Unwatched};
 use crate::provider::control::{ControlError, Receiver};
 use crate::provider::exit::Exit;
 use crate::provider::grants::Asker;
@@ -103,6 +103,8 @@ impl Process {
         let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into(), spec.sandbox.bounds()).await;
         let Spawned { group, stdout, stderr, unbounded } = spawned
             .map_err(|error| NotLaunched::because(format!("starting {}: {error}", surroundings.shim.display())))?;
+        // Whatever fails from here on, no thread that others wait for waits for their end.
+        let group = Unwatched::new(group, alive);
         let Ends { down, server, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
 
         let confine = spec.sandbox.order(Some(&spec.state_dir));
@@ -122,9 +124,9 @@ impl Process {
         }
         let (pid, missing) = match greeted {
             Ok(greeted) => (greeted.pid, missing(&greeted)),
-            Err(error) => return Err(NotLaunched::not_greeted(child::end(group, alive).await, &error)),
+            Err(error) => return Err(NotLaunched::not_greeted(group.end().await, &error)),
         };
-        let child = Child::watch(pid, group, alive).map_err(system("watching its process"))?;
+        let child = Child::watch(pid, group).map_err(system("watching its process"))?;
         if !spec.sandbox.accepts(missing) {
             let why =
                 unbounded.map(|why| format!("; no control group: {why}; {}", why.next_step())).unwrap_or_default();

@@ -93,3 +93,19 @@ fn a_member_is_known_by_the_end_of_its_path() {
         assert_eq!(is_member(cgroup, part, Path::new("home/7")), expected, "{part:?} {cgroup:?}");
     }
 }
+
+#[test]
+fn who_ends_is_known_by_its_state_or_its_mark() {
+    let cases = [
+        ("7 (sh) Z 1 7 7 0 -1 4228108 0", true),
+        ("7 (a) Z b) Z 1 7 7 0 -1 0 0", true),
+        ("7 (sh) R 1 7 7 0 -1 4194564 0", true),
+        ("7 (sh) S 1 7 7 0 -1 4194304 0", false),
+        ("7 (Z) S 4 4 4 4 4 0 4", false),
+        ("7 (sh) S", false),
+        ("", false),
+    ];
+    for (stat, expected) in cases {
+        assert_eq!(is_ending(stat), expected, "{stat}");
+    }
+}
