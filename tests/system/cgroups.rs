@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use cofferdam_faults::{Cell, Fault, LibraryFault, Stage};
 use cofferdam_host::NativeCapability;
@@ -39,7 +40,8 @@ struct Scene {
 impl Scene {
     async fn start(limits: ProviderLimits) -> Self {
         let state = tempfile::tempdir_in(IN_MEMORY).expect("a file system in memory");
-        let restart = RestartPolicy { budget: RestartBudget::None, ..RestartPolicy::default() };
+        let delay_max = Duration::from_millis(10);
+        let restart = RestartPolicy { budget: RestartBudget::None, delay_max, ..RestartPolicy::default() };
         let dir = state.path().join("state");
         let rig = Rig::start_with(|builder| builder.with_state_dir(dir).with_restart_policy(restart)).await;
         let actor = rig.actor("caller", &[PROBE, OTHER]).await;
