@@ -75,7 +75,12 @@ fn rig(in_flight_max: usize) -> Rig {
     let (release, release_from) = channel();
     let (client, broken) = client(ours, in_flight_max);
     let script = Script { began: Mutex::new(began_to), release: Mutex::new(release_from) };
-    let config = ServerConfig { running_max: in_flight_max, payload_bytes_max: PAYLOAD_BYTES_MAX, name: "test".into() };
+    let config = ServerConfig {
+        running_max: in_flight_max,
+        payload_bytes_max: PAYLOAD_BYTES_MAX,
+        name: "test".into(),
+        run_in: |run| run(),
+    };
     let server = SocketServer::start(theirs, Arc::new(script), config, Box::new(|_| {})).unwrap();
     Rig { client: Arc::new(CompletingClient::new(client)), server, began, release, broken }
 }

@@ -17,7 +17,7 @@ use cofferdam_channel::{CallFailure, Cancelled, Client, Deadline, Outgoing};
 
 use crate::asks::Asks;
 use crate::fault::ShimFault;
-use crate::logging::LogSender;
+use crate::logging::Log;
 use crate::{serve, sink};
 
 /// What the functions need.
@@ -26,7 +26,7 @@ pub(crate) struct Parts {
     pub(crate) up: UnixStream,
     pub(crate) dirs: Arc<[Dir]>,
     pub(crate) rules: HostHello,
-    pub(crate) log: LogSender,
+    pub(crate) log: Arc<Log>,
 }
 
 /// The context of the functions, and their table.
@@ -34,7 +34,7 @@ pub(crate) struct Exports {
     calls: Arc<CompletingClient>,
     asks: Arc<Asks>,
     dirs: Arc<[Dir]>,
-    log: LogSender,
+    log: Arc<Log>,
     face: abi::HostV1,
 }
 

@@ -16,6 +16,9 @@ pub(crate) enum ShimFault {
     /// The inherited descriptors could not be used.
     #[error("taking over the control socket failed: {0}")]
     Inherit(#[source] io::Error),
+    /// It has no room for a thread.
+    #[error("starting a thread failed: {0}; the limit of threads may be too low")]
+    Thread(#[source] io::Error),
     /// It could not give up its authority. It must not go on.
     #[error("confining this process failed at {act}{}: {source}", for_measures(measures))]
     Confine {
@@ -48,7 +51,7 @@ impl ShimFault {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::NotAShim => 64,
-            Self::Inherit(_) | Self::Confine { .. } => 71,
+            Self::Inherit(_) | Self::Thread(_) | Self::Confine { .. } => 71,
             Self::Control(_) | Self::OutOfOrder(_) => 76,
             Self::Load { .. } => 65,
         }

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 
 use crate::fault::ShimFault;
@@ -24,6 +25,12 @@ pub(crate) fn control_socket() -> Result<UnixStream, ShimFault> {
     let (nothing, _) = io::pipe().map_err(ShimFault::Inherit)?;
     nix::unistd::dup2_stdin(nothing).map_err(|errno| ShimFault::Inherit(errno.into()))?;
     Ok(stream)
+}
+
+/// A peer that has gone is an error of whoever writes to it, and no signal.
+pub(crate) fn ignore_broken_pipes() -> Result<(), ShimFault> {
+    // SAFETY: ignoring a signal installs no code that could run in a wrong moment.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) }.map(drop).map_err(|errno| ShimFault::Inherit(errno.into()))
 }
 
 /// Only the standard streams stay.

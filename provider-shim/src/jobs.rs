@@ -70,9 +70,16 @@ impl JobSender {
 impl JobReceiver {
     /// Waits for the next.
     pub(crate) fn receive(&self) -> Option<Job> {
-        let job = self.jobs.recv().ok()?;
+        self.jobs.recv().ok().inspect(|_| self.took_one())
+    }
+
+    /// The next, if there is one.
+    pub(crate) fn poll(&self) -> Option<Job> {
+        self.jobs.try_recv().ok().inspect(|_| self.took_one())
+    }
+
+    fn took_one(&self) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        Some(job)
     }
 }
 

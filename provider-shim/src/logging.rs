@@ -1,51 +1,53 @@
 //! Lines of log, from any thread of the provider to the host, without ever blocking the one who writes.
+//!
+//! The thread that sends them is started for the first line, or once the provider has its links: a thread that is made
+//! while a library is loaded makes both wait. If there is no room for it any more, lines go to standard error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use cofferdam_channel::control::ControlSender;
 use cofferdam_channel::protocol::control::ShimMessage;
 use cofferdam_channel::protocol::limits::clip;
+use parking_lot::Mutex;
 
 /// Lines that wait to be sent; what is beyond is dropped and counted.
 const WAITING_MAX: usize = 256;
 
 /// Where lines go.
-pub(crate) struct LogSender {
+pub(crate) struct Log {
     lines: SyncSender<(u32, String)>,
     dropped: Arc<AtomicU64>,
+    /// What the thread is started with, until it is.
+    to_start: Mutex<Option<(Receiver<(u32, String)>, Arc<ControlSender>)>>,
 }
 
-/// Where they come out.
-pub(crate) struct LogLines {
-    waiting: Receiver<(u32, String)>,
-    dropped: Arc<AtomicU64>,
-}
-
-/// Makes both ends.
-pub(crate) fn channel() -> (LogSender, LogLines) {
-    let ((lines, waiting), dropped) = (sync_channel(WAITING_MAX), Arc::<AtomicU64>::default());
-    (LogSender { lines, dropped: dropped.clone() }, LogLines { waiting, dropped })
-}
-
-impl LogLines {
-    /// Starts the thread that sends them.
-    pub(crate) fn send_by(self, sender: Arc<ControlSender>) {
-        let dropped = self.dropped.clone();
-        let send = move || send_lines(&self.waiting, &self.dropped, &sender);
-        if thread::Builder::new().name("log".into()).spawn(send).is_err() {
-            // Without the thread every line is dropped and counted: the receiving end is gone.
-            dropped.fetch_add(1, Ordering::Relaxed);
-        }
+impl Log {
+    /// Lines are going to the host by `sender`.
+    pub(crate) fn to(sender: Arc<ControlSender>) -> Self {
+        let (lines, waiting) = sync_channel(WAITING_MAX);
+        Self { lines, dropped: Arc::default(), to_start: Mutex::new(Some((waiting, sender))) }
     }
-}
 
-impl LogSender {
+    /// Starts the thread that sends them, unless it is there.
+    pub(crate) fn start(&self) {
+        let Some((waiting, sender)) = self.to_start.lock().take() else { return };
+        let dropped = self.dropped.clone();
+        let send = move || send_lines(&waiting, &dropped, &sender);
+        // Without the thread the receiving end is gone.
+        let _ = thread::Builder::new().name("log".into()).spawn(send);
+    }
+
     pub(crate) fn log(&self, level: u32, line: &str) {
-        if self.lines.try_send((level, clip(line).to_owned())).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        self.start();
+        match self.lines.try_send((level, clip(line).to_owned())) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(TrySendError::Disconnected((_, line))) => eprintln!("{line}"),
         }
     }
 }

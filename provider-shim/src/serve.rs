@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! this thread    hears the host; never waits for the provider
-//! "log"          sends lines of log
 //! "provider"     makes the provider, binds and unbinds in the host's order, shuts it down
 //! "health"       asks the provider how it is
+//! "log"          sends lines of log; started with the first one, or when the provider has its links
 //! "call-N"       run calls
 //! ```
 #![allow(unsafe_code)]
@@ -27,12 +27,13 @@ use cofferdam_channel::{Deadline, Incoming, Service};
 use parking_lot::Mutex;
 
 use crate::asks::Asks;
+use crate::crash;
 use crate::exports::Parts;
 use crate::fault::ShimFault;
 use crate::jobs::{self, Job, JobReceiver, JobSender};
 use crate::library::LoadedLibrary;
 use crate::load::{self, Delivery};
-use crate::logging::{self, LogLines, LogSender};
+use crate::logging::Log;
 use crate::sink;
 
 /// How long a provider may take to be freed, once it has drained.
@@ -43,7 +44,6 @@ pub(crate) struct Serving {
     shared: Shared,
     deliveries: SyncSender<Delivery>,
     jobs: JobSender,
-    lines: LogLines,
     /// Whoever explains a death may have no thread, and needs none.
     started: io::Result<()>,
 }
@@ -60,6 +60,7 @@ pub(crate) struct Kept {
 #[derive(Clone)]
 struct Shared {
     sender: Arc<ControlSender>,
+    log: Arc<Log>,
     asks: Arc<Asks>,
     dirs: Arc<[Dir]>,
     rules: HostHello,
@@ -86,21 +87,23 @@ impl Serving {
             server: Arc::default(),
             drained: Arc::default(),
             checking: Arc::default(),
+            log: Arc::new(Log::to(sender.clone())),
             sender,
         };
         let (deliveries, delivered) = sync_channel(1);
         let (jobs_to, jobs) = jobs::queue();
-        let (log, lines) = logging::channel();
         let provider = shared.clone();
         let run = move || {
             // The other end goes only with this process.
             let Ok(delivery) = delivered.recv() else { return };
-            let fault = provider.run_provider(delivery, &jobs, log);
+            let fault = provider.run_provider(delivery, &jobs);
             eprintln!("cofferdam-shim: {fault}");
             exit(fault.exit_code());
         };
+        let mut run = Some(run);
+        let run = move || crash::with_second_stack(&mut || run.take().into_iter().for_each(|run| run()));
         let started = thread::Builder::new().name("provider".into()).spawn(run).map(drop);
-        Self { shared, deliveries, jobs: jobs_to, lines, started }
+        Self { shared, deliveries, jobs: jobs_to, started }
     }
 
     /// What sends to the host, for who has something else to say than a provider.
@@ -110,18 +113,16 @@ impl Serving {
 
     /// Makes the provider and serves until the end of the control socket. Does not return but for an error.
     pub(crate) fn serve(self, receiver: &mut ControlReceiver, delivery: Delivery) -> Result<Infallible, ShimFault> {
-        self.started.map_err(ShimFault::Inherit)?;
+        self.started.map_err(ShimFault::Thread)?;
         set_environment(&delivery.env);
         // It is the first, and there is room for it.
         let _ = self.deliveries.try_send(delivery);
-        // The other threads are made while the library is loaded.
-        let (shared, lines) = (self.shared, self.lines);
-        lines.send_by(shared.sender.clone());
+        // Made while the library is loaded: what the library starts must not take its place.
         let (health, asked) = sync_channel(1);
-        let checked = shared.clone();
-        let answer_health = move || checked.answer_health(&asked);
-        thread::Builder::new().name("health".into()).spawn(answer_health).map_err(ShimFault::Inherit)?;
-        shared.hear(receiver, &self.jobs, &health)
+        let checked = self.shared.clone();
+        let answer = move || crash::with_second_stack(&mut || checked.answer_health(&asked));
+        thread::Builder::new().name("health".into()).spawn(answer).map_err(ShimFault::Thread)?;
+        self.shared.hear(receiver, &self.jobs, &health)
     }
 }
 
@@ -192,9 +193,14 @@ impl Shared {
     }
 
     /// The life of the provider's own thread. Returns only why it could not begin.
-    fn run_provider(&self, delivery: Delivery, jobs: &JobReceiver, log: LogSender) -> ShimFault {
-        match self.begin(delivery, log) {
+    fn run_provider(&self, delivery: Delivery, jobs: &JobReceiver) -> ShimFault {
+        match self.begin(delivery) {
             Ok(library) => {
+                // What the host waits for, first.
+                while let Some(job) = jobs.poll() {
+                    self.run_job(&library, job);
+                }
+                self.log.start();
                 while let Some(job) = jobs.receive() {
                     self.run_job(&library, job);
                 }
@@ -211,14 +217,16 @@ impl Shared {
         }
     }
 
-    fn begin(&self, delivery: Delivery, log: LogSender) -> Result<Arc<LoadedLibrary>, ShimFault> {
+    fn begin(&self, delivery: Delivery) -> Result<Arc<LoadedLibrary>, ShimFault> {
         let Delivery { env: _, library, down, up, crash: _ } = delivery;
-        let parts = Parts { asks: self.asks.clone(), up, dirs: self.dirs.clone(), rules: self.rules, log };
+        let parts =
+            Parts { asks: self.asks.clone(), up, dirs: self.dirs.clone(), rules: self.rules, log: self.log.clone() };
         let library = Arc::new(load::make(&library, parts)?);
 
         let running_max = library.concurrency.min(self.rules.calls_max) as usize;
         let payload_bytes_max = self.rules.payload_bytes_max;
-        let config = ServerConfig { running_max, payload_bytes_max, name: "call".to_owned() };
+        let config =
+            ServerConfig { running_max, payload_bytes_max, name: "call".to_owned(), run_in: crash::with_second_stack };
         let calls = Calls { library: library.clone(), payload_bytes_max: payload_bytes_max as usize };
         let no_thread = |error| ShimFault::load(LoadFault::Shim, format!("starting its threads: {error}"));
         let server = SocketServer::start(down, Arc::new(calls), config, Box::new(host_gone)).map_err(no_thread)?;

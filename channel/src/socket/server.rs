@@ -35,6 +35,8 @@ pub struct ServerConfig {
     pub payload_bytes_max: u32,
     /// What the threads are called.
     pub name: String,
+    /// What each thread runs in. Calls its argument, once.
+    pub run_in: fn(&mut dyn FnMut()),
 }
 
 /// The answering end of one direction, on a socket.
@@ -113,7 +115,8 @@ impl SocketServer {
         let number = self.workers.fetch_add(1, Ordering::Relaxed) + 1;
         let place = Place { server: self.clone(), running };
         // A thread that can't be made drops the closure, and the place with it.
-        let work = move || place.server.work(&place.running);
+        let run_in = self.config.run_in;
+        let work = move || run_in(&mut || place.server.work(&place.running));
         thread::Builder::new().name(format!("{}-{number}", self.config.name)).spawn(work).map(drop)
     }
 

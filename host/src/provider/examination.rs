@@ -66,13 +66,15 @@ pub async fn examine(shim: &std::path::Path, spec: SandboxSpec) -> Result<Examin
     };
     let spawner = Arc::new(Spawner::start(spec.sandbox).map_err(failed("starting a thread"))?);
     let (ours, theirs) = socket::pair().map_err(failed("making a socket"))?;
-    let mut stream = greeting::prepare(ours).map_err(failed("preparing a socket"))?;
-    let Spawned { group, stdout: _, stderr, unbounded } =
-        spawner.spawn(shim, theirs.into(), spec.bounds()).await.map_err(failed("starting it"))?;
     let hello = HostHello { payload_bytes_max: 1, calls_max: CALLS_MAX, actor_calls_max: CALLS_MAX };
+    let bounds = spec.bounds();
     let confine = SandboxSpec { sandbox: Sandbox::BestEffort, ..spec }.order(None);
     let rules = Rules { generation: Generation(1), hello, confine };
-    let greeted = tokio::time::timeout(TIMEOUT, greeting::greet(&mut stream, rules)).await;
+    let prepared = greeting::prepare(ours, rules).map_err(io::Error::other);
+    let (mut stream, words) = prepared.map_err(failed("preparing a socket"))?;
+    let Spawned { group, stderr, unbounded, words, .. } =
+        spawner.spawn(shim, (theirs.into(), words), bounds).await.map_err(failed("starting it"))?;
+    let greeted = tokio::time::timeout(TIMEOUT, greeting::greet(&mut stream, words, Generation(1))).await;
     let (_alive, alive) = tokio::sync::watch::channel(());
     let confined = greeted.as_ref().ok().and_then(|greeted| greeted.as_ref().ok());
     let confined = confined.map(|greeted| group.confined_by(greeted.hello.confinement));

@@ -11,7 +11,7 @@ use cofferdam_channel::socket;
 use tokio::net::UnixStream;
 
 use super::control::{ControlError, Receiver};
-use super::greeting::{self, Greeted, Rules};
+use super::greeting::{self, FirstWords, Greeted, Rules};
 use super::group::Group;
 use super::library::SealedLibrary;
 use super::sandbox::SandboxSpec;
@@ -36,7 +36,6 @@ pub(super) async fn explain(
     let io = |act: &'static str| move |error: std::io::Error| format!("{act} to explain it: {error}");
     let program = File::open(&surroundings.shim).map_err(io("opening the shim"))?;
     let (ours, theirs) = socket::pair().map_err(io("making a socket"))?;
-    let stream = greeting::prepare(ours).map_err(io("preparing a socket"))?;
     let spec = SandboxSpec {
         limits: LIMITS,
         // A part of a processor that does for a provider does not read a library's debug information in time.
@@ -45,10 +44,14 @@ pub(super) async fn explain(
         network: Network::None,
         ..sandbox.clone()
     };
-    let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into(), spec.bounds()).await;
+    let hello = HostHello { payload_bytes_max: 1, calls_max: limits::CALLS_MAX, actor_calls_max: limits::CALLS_MAX };
+    let rules = Rules { generation: Generation(1), hello, confine: spec.order(None) };
+    let prepared = greeting::prepare(ours, rules).map_err(std::io::Error::other);
+    let (stream, words) = prepared.map_err(io("preparing a socket"))?;
+    let spawned = surroundings.spawner.spawn(&surroundings.shim, (theirs.into(), words), spec.bounds()).await;
     // Nobody reads what it writes: the pipes are closed with this.
-    let Spawned { group, .. } = spawned.map_err(io("starting a shim"))?;
-    let explaining = ask((stream, &group), &spec, &program, library, record);
+    let Spawned { group, words, .. } = spawned.map_err(io("starting a shim"))?;
+    let explaining = ask((stream, words), (&spec, &group), &program, library, record);
     let explained = tokio::time::timeout(TIMEOUT, explaining).await;
     let (_alive, alive) = tokio::sync::watch::channel(());
     let exit = child::end(group, alive).await;
@@ -61,15 +64,13 @@ pub(super) async fn explain(
 }
 
 async fn ask(
-    (mut stream, group): (UnixStream, &Group),
-    spec: &SandboxSpec,
+    (mut stream, words): (UnixStream, FirstWords),
+    (spec, group): (&SandboxSpec, &Group),
     program: &File,
     library: &SealedLibrary,
     record: Vec<u8>,
 ) -> Result<Backtrace, ControlError> {
-    let hello = HostHello { payload_bytes_max: 1, calls_max: limits::CALLS_MAX, actor_calls_max: limits::CALLS_MAX };
-    let rules = Rules { generation: Generation(1), hello, confine: spec.order(None) };
-    let Greeted { hello, .. } = greeting::greet(&mut stream, rules).await?;
+    let Greeted { hello, .. } = greeting::greet(&mut stream, words, Generation(1)).await?;
     if !spec.accepts(spec.missing(group.confined_by(hello.confinement))) {
         return Err(ControlError::Io(std::io::Error::other("it is not confined")));
     }

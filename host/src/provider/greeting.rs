@@ -1,7 +1,7 @@
 //! The first exchange with a new process: preface and hello, how to confine itself, and, once it says that it has, the
 //! library to load.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSliceMut, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 
@@ -42,21 +42,56 @@ pub(super) struct Greeted {
     pub(super) pid: Pid,
 }
 
+/// What a process is told before it has said anything. It may lie in the socket when the process is started, so that it
+/// waits for nobody.
+#[derive(Debug)]
+pub(super) struct FirstWords {
+    ours: StdStream,
+    /// In one piece: the kernel wakes us for each piece that the process has read.
+    left: Vec<u8>,
+}
+
+impl FirstWords {
+    /// None, for what is no shim.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        let (ours, _) = StdStream::pair().expect("a pair of sockets");
+        Self { ours, left: Vec::new() }
+    }
+
+    /// Says what the socket has room for.
+    pub(super) fn say(&mut self) {
+        // What goes wrong here goes wrong again in `greet`, and is told there.
+        if let Ok(said) = (&self.ours).write(&self.left) {
+            self.left.drain(..said);
+        }
+    }
+}
+
 /// Prepares our end of a control socket: the kernel is going to say who wrote what is read from it.
-pub(super) fn prepare(ours: StdStream) -> io::Result<UnixStream> {
-    setsockopt(&ours, sockopt::PassCred, &true)?;
+pub(super) fn prepare(ours: StdStream, rules: Rules) -> Result<(UnixStream, FirstWords), ControlError> {
+    let Rules { generation, hello, confine } = rules;
+    setsockopt(&ours, sockopt::PassCred, &true).map_err(io::Error::from)?;
     ours.set_nonblocking(true)?;
-    UnixStream::from_std(ours)
+    let mut left = [&preface(generation).to_bytes()[..], &hello.to_bytes()].concat();
+    left.extend(HostMessage::Confine(confine).to_frame()?);
+    let words = FirstWords { ours: ours.try_clone()?, left };
+    Ok((UnixStream::from_std(ours)?, words))
+}
+
+fn preface(generation: Generation) -> Preface {
+    Preface::ours(Side::Host, Features::NONE, generation.0)
 }
 
 /// Greets the process, and waits until it has confined itself.
-pub(super) async fn greet(stream: &mut UnixStream, rules: Rules) -> Result<Greeted, ControlError> {
-    let Rules { generation, hello, confine } = rules;
-    let ours = Preface::ours(Side::Host, Features::NONE, generation.0);
-    stream.write_all(&ours.to_bytes()).await?;
-    stream.write_all(&hello.to_bytes()).await?;
-    stream.write_all(&HostMessage::Confine(confine).to_frame()?).await?;
-    ours.agree(&control::read_fixed::<PREFACE_BYTES>(stream).await?)?;
+pub(super) async fn greet(
+    stream: &mut UnixStream,
+    words: FirstWords,
+    generation: Generation,
+) -> Result<Greeted, ControlError> {
+    stream.write_all(&words.left).await?;
+    drop(words);
+    preface(generation).agree(&control::read_fixed::<PREFACE_BYTES>(stream).await?)?;
     // Another process than the one that wrote the preface, when it has a pid namespace.
     let (hello, pid) = read_signed::<HELLO_BYTES>(stream).await?;
     Ok(Greeted { hello: ShimHello::from_bytes(&hello), pid })

@@ -9,10 +9,11 @@ use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::mpsc::{Sender, WeakSender, channel};
 use tokio::sync::oneshot;
 
 use super::cgroup::{Bounds, ControlGroup, ControlGroups, Reason};
+use super::greeting::FirstWords;
 use super::group::Group;
 use super::sandbox::Sandbox;
 
@@ -28,9 +29,16 @@ pub struct Spawner {
 }
 
 #[derive(Debug)]
-struct Order {
+enum Order {
+    Start(Start),
+    /// Nobody waits for a process now.
+    Prepare,
+}
+
+#[derive(Debug)]
+struct Start {
     program: PathBuf,
-    control: OwnedFd,
+    control: (OwnedFd, FirstWords),
     bounds: Option<Bounds>,
     done: oneshot::Sender<io::Result<Spawned>>,
 }
@@ -43,6 +51,23 @@ pub(super) struct Spawned {
     pub(super) stderr: ChildStderr,
     /// Why it has no control group, where it was to have one.
     pub(super) unbounded: Option<Reason>,
+    /// What it is to be told, as far as it does not lie in the control socket already.
+    pub(super) words: FirstWords,
+    pub(super) awaited: Awaited,
+}
+
+/// Somebody waits for a process that was started. Until this is dropped, the thread that starts them prepares nothing for
+/// the next: the kernel lets it run before its child, on the same processor.
+#[derive(Debug)]
+pub(super) struct Awaited(WeakSender<Order>);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if let Some(orders) = self.0.upgrade() {
+            // Where there is no room, a start comes next, and prepares for itself.
+            let _ = orders.try_send(Order::Prepare);
+        }
+    }
 }
 
 /// The groups that processes get.
@@ -62,31 +87,49 @@ impl Spawner {
     /// Starts the thread. Without a sandbox there are no groups.
     pub fn start(sandbox: Sandbox) -> io::Result<Self> {
         let (orders, mut received) = channel::<Order>(ORDERS_MAX);
+        let to_us = orders.downgrade();
         let work = move || {
             let mut groups = if sandbox == Sandbox::Off { Groups::Unwanted } else { Groups::open() };
             groups.prepare();
-            while let Some(Order { program, control, bounds, done }) = received.blocking_recv() {
-                if done.is_closed() {
-                    continue;
+            while let Some(order) = received.blocking_recv() {
+                match order {
+                    Order::Start(start) => start.carry_out(&mut groups, Awaited(to_us.clone())),
+                    Order::Prepare => groups.prepare(),
                 }
-                let not_taken = done.send(spawn(&program, control, bounds, &mut groups));
-                groups.prepare();
-                // Whoever ordered may have gone: this kills and reaps the process, and removes the group in which this
-                // thread stands no more.
-                drop(not_taken);
             }
         };
         let thread = thread::Builder::new().name("spawner".into()).spawn(work)?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
-    /// Starts `program` with `control` as its standard input and nothing else of ours.
-    pub(super) async fn spawn(&self, program: &Path, control: OwnedFd, bounds: Option<Bounds>) -> io::Result<Spawned> {
+    /// Starts `program` with its end of a control socket as its standard input and nothing else of ours.
+    pub(super) async fn spawn(
+        &self,
+        program: &Path,
+        control: (OwnedFd, FirstWords),
+        bounds: Option<Bounds>,
+    ) -> io::Result<Spawned> {
         let ended = || io::Error::other("the thread that starts processes has ended");
         let (done, spawned) = oneshot::channel();
-        let order = Order { program: program.to_owned(), control, bounds, done };
-        self.orders.as_ref().ok_or_else(ended)?.send(order).await.map_err(|_| ended())?;
+        let start = Start { program: program.to_owned(), control, bounds, done };
+        let orders = self.orders.as_ref().ok_or_else(ended)?;
+        orders.send(Order::Start(start)).await.map_err(|_| ended())?;
         spawned.await.map_err(|_| ended())?
+    }
+}
+
+impl Start {
+    fn carry_out(self, groups: &mut Groups, awaited: Awaited) {
+        if self.done.is_closed() {
+            return;
+        }
+        let Self { program, control, bounds, done } = self;
+        if let Err(not_taken) = done.send(spawn(&program, control, bounds, (groups, awaited))) {
+            // Whoever ordered has gone. This kills and reaps the process, and removes the group, in which this thread is
+            // to stand no more.
+            groups.prepare();
+            drop(not_taken);
+        }
     }
 }
 
@@ -131,6 +174,14 @@ impl Groups {
         }
     }
 
+    /// Whether a process is in its group from the beginning, and not moved there once it was started.
+    fn are_born_in(&self, bounds: Option<Bounds>) -> bool {
+        match (self, bounds) {
+            (Self::Made { groups, .. }, Some(bounds)) => groups.are_born_in(bounds),
+            (Self::Made { .. }, None) | (Self::Unwanted | Self::Failed(_), _) => true,
+        }
+    }
+
     /// It could not be started.
     fn discard(&mut self) {
         if let Self::Made { groups, .. } = self {
@@ -157,8 +208,16 @@ fn tell(told: &mut bool, error: super::cgroup::CgroupError) -> Reason {
 
 /// No environment, no arguments, and no `pre_exec`: so the standard library takes `posix_spawn`, which does not copy the
 /// page tables of a big host. The process leads a group of its own.
-fn spawn(program: &Path, control: OwnedFd, bounds: Option<Bounds>, groups: &mut Groups) -> io::Result<Spawned> {
+fn spawn(
+    program: &Path,
+    (control, mut words): (OwnedFd, FirstWords),
+    bounds: Option<Bounds>,
+    (groups, awaited): (&mut Groups, Awaited),
+) -> io::Result<Spawned> {
     let begun = groups.begin(bounds);
+    if groups.are_born_in(bounds) {
+        words.say();
+    }
     let mut child = Command::new(program)
         .env_clear()
         .current_dir("/")
@@ -179,5 +238,5 @@ fn spawn(program: &Path, control: OwnedFd, bounds: Option<Bounds>, groups: &mut 
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("the pipes of the process are missing"));
     };
-    Ok(Spawned { group, stdout, stderr, unbounded })
+    Ok(Spawned { group, stdout, stderr, unbounded, words, awaited })
 }

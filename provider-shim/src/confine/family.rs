@@ -36,21 +36,24 @@ pub(super) enum Network {
     Made,
 }
 
-/// Returns in the second process of a new pid namespace. The first one exists for as long as the host lets it, and the
-/// process that called has ended.
-pub(super) fn found(control: &UnixStream, network: Network) -> Act<Init> {
+/// Makes the first process of a new pid namespace. It exists for as long as the host lets it.
+pub(super) fn begin(control: &UnixStream, network: Network) -> Act<Init> {
     let (made, tell) = io::pipe().map_err(failed("pipe"))?;
     let Child::There(pidfd) = sibling::copy().map_err(failed("clone3(CLONE_PARENT) of init"))? else {
         // Only the second process reads, so that its end is noticed.
         drop(made);
         be_init(control, network, tell)
     };
-    drop(tell);
-    sibling::go_on().map_err(failed("clone3(CLONE_PARENT) of the provider"))?;
     Ok(Init { pidfd, made })
 }
 
 impl Init {
+    /// Returns in the second process of the pid namespace, and the process that called has ended.
+    pub(super) fn go_on_beside(self) -> Act<Self> {
+        sibling::go_on().map_err(failed("clone3(CLONE_PARENT) of the provider"))?;
+        Ok(self)
+    }
+
     /// Enters the network namespace that the first process makes, when it is there.
     pub(super) fn enter_network(mut self) -> Act {
         let mut errno = [0; 4];
@@ -66,6 +69,7 @@ impl Init {
 fn be_init(control: &UnixStream, network: Network, tell: PipeWriter) -> ! {
     let ready = privileges::die_with_the_host().is_ok()
         && host_lives(control)
+        && privileges::give_way().is_ok()
         && (network == Network::Kept || make_network(tell).is_ok())
         && privileges::gain_nothing().is_ok()
         && privileges::drop_bounding_set().is_ok()

@@ -5,9 +5,9 @@
 //! ```text
 //!  end with the host, no core          this process, as the host started it
 //!  become nobody                       [by root only]
-//!  unshare, map the ids
-//!  clone init, clone the provider      both are the host's own children, this process ends
-//!  build a root, enter it, limits      the provider, from here on; init makes an empty network
+//!  unshare, clone init                 which makes an empty network
+//!  map the ids, clone the provider     both are the host's own children, this process ends
+//!  build a root, enter it, limits      the provider, from here on
 //!  enter the network
 //!  capabilities, no gain
 //!  Landlock, seccomp                   then the library may be opened
@@ -143,10 +143,11 @@ fn isolate(
     }
     let namespaces = Confinement::USER_NAMESPACE | Confinement::IPC_NAMESPACE | Confinement::UTS_NAMESPACE;
     let (mut init, mut built) = (None, None);
-    let unshared = measures.take(namespaces, namespaces::enter)?.is_some();
-    if unshared {
-        let network = if keeps_the_network(&order.network) { family::Network::Kept } else { family::Network::Made };
-        init = measures.take(Confinement::PID_NAMESPACE, || family::found(control, network))?;
+    let network = if keeps_the_network(&order.network) { family::Network::Kept } else { family::Network::Made };
+    let begun = measures.take(namespaces, || namespaces::enter(|| family::begin(control, network)))?;
+    let unshared = begun.is_some();
+    if let Some(begun) = begun {
+        init = measures.take(Confinement::PID_NAMESPACE, || begun.and_then(Init::go_on_beside))?;
     }
     // From here on init works, too: what can be done later is done later.
     measures.take(Confinement::NONE, limits::prefer_for_oom)?;

@@ -33,6 +33,14 @@ fn leave_the_end_to_the_host() -> Act {
     Ok(())
 }
 
+/// Does not take the processor from whoever wakes this process.
+pub(super) fn give_way() -> Act {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the call reads the parameters, which live as long.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
+    Errno::result(result).map(drop).map_err(failed("sched_setscheduler(BATCH)"))
+}
+
 /// Whatever is executed later, nobody gains privileges by it.
 pub(super) fn gain_nothing() -> Act {
     prctl::set_no_new_privs().map_err(failed("prctl(NO_NEW_PRIVS)"))

@@ -3,7 +3,6 @@
 
 use std::arch::asm;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -39,14 +38,9 @@ pub(super) fn copy() -> io::Result<Child> {
 /// The child takes our memory over instead of a copy of it, so that no page has to be copied, neither now nor when it is
 /// written to, and none is given back when this process ends: a fifth of all that confining it takes. It finds all as it
 /// was, but for one thing: the C library's idea of the processor that this thread runs on stays what it is now, because
-/// the kernel ends that registration (`rseq`). This thread runs nothing that wants to know.
+/// the kernel ends that registration (`rseq`). This thread runs nothing that wants to know. A second stack for signals
+/// would be gone, too: it has none.
 pub(super) fn go_on() -> io::Result<()> {
-    let mut stack = MaybeUninit::<libc::stack_t>::zeroed();
-    // SAFETY: the kernel writes where the second stack for signals is, and zeros were a good value before.
-    let stack = unsafe {
-        libc::sigaltstack(ptr::null(), stack.as_mut_ptr());
-        stack.assume_init()
-    };
     let place = thread_id_place();
     let args = clone_args { flags: sibling(place).flags | libc::CLONE_VM as u64, ..sibling(place) };
     // This process must not clear the thread id when it ends: it is the child's by then.
@@ -57,8 +51,6 @@ pub(super) fn go_on() -> io::Result<()> {
         set_thread_id_place(place.unwrap_or(0));
         return Err(io::Error::from_raw_os_error(i32::try_from(-result).unwrap_or(libc::EINVAL)));
     }
-    // SAFETY: it is the stack that this thread has had for its signals, which the kernel takes from whoever shares memory.
-    Errno::result(unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) })?;
     Ok(())
 }
 

@@ -4,8 +4,8 @@
 //! The first thread to fault writes the record; others wait for it. Then the signal gets whatever it had before: the
 //! host is to see by which signal the process really ended.
 //!
-//! Threads that the shim starts have a second stack, given by the standard library. Those that a library starts by
-//! itself may have none: when such a thread's stack overflows, there is no place to run the handler, and no record.
+//! Threads of the shim that run foreign code have a second stack (`stack.rs`). Those that a library starts by itself may
+//! have none: when such a thread's stack overflows, there is no place to run the handler, and no record.
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
@@ -108,7 +108,7 @@ fn hand_on(signal: c_int, info: &libc::siginfo_t) {
     let default: libc::sigaction = unsafe { std::mem::zeroed() };
     let faulted = info.si_code > 0 && !matches!(signal, libc::SIGSYS | libc::SIGTRAP);
     let at = SIGNALS.iter().position(|watched| *watched == signal);
-    // Whatever was there before, such as the standard library's look for a stack that overflowed, expects a real fault.
+    // Whatever was there before expects a real fault.
     let next = BEFORE.get().zip(at).and_then(|(before, at)| before.get(at)).filter(|_| faulted).unwrap_or(&default);
     // SAFETY: it takes what the system gave, or the default.
     unsafe { libc::sigaction(signal, next, std::ptr::null_mut()) };

@@ -11,7 +11,9 @@ mod explain;
 mod files;
 mod handler;
 mod memory;
+mod stack;
 mod symbols;
 
 pub(crate) use explain::explain;
 pub(crate) use handler::watch;
+pub(crate) use stack::with_second_stack;

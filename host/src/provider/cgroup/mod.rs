@@ -163,6 +163,11 @@ impl ControlGroups {
         if has_them { Ok(()) } else { group.bind(bounds) }
     }
 
+    /// Whether a process gets into its group by being started. What is moved there must not have become others before.
+    pub(super) fn are_born_in(&self, bounds: Bounds) -> bool {
+        self.version == Version::V1 && (bounds.cpus_milli.is_none() || !self.home.iter().any(is_of_processors))
+    }
+
     /// Instead of [`Self::take`], when no process was started. The group goes: its bounds are for nobody else.
     pub(super) fn discard(&mut self) {
         // Before the group is dropped, and whatever is started next is born where the host is.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::provider::exit::Exit;
+use crate::provider::greeting::FirstWords;
 use crate::provider::sandbox::Sandbox;
 use crate::provider::spawner::{Spawned, Spawner};
 
@@ -48,7 +49,10 @@ fn root_makes_them_by_hand() -> bool {
 async fn run(bounds: Bounds, script: &str) -> (String, Counters, Option<Exit>) {
     let spawner = Spawner::start(Sandbox::Required).expect("a thread can be started");
     let (mut ours, theirs) = UnixStream::pair().expect("a pair of sockets");
-    let spawned = spawner.spawn(Path::new("/bin/sh"), theirs.into(), Some(bounds)).await.expect("there is a shell");
+    let spawned = spawner
+        .spawn(Path::new("/bin/sh"), (theirs.into(), FirstWords::none()), Some(bounds))
+        .await
+        .expect("there is a shell");
     let Spawned { group, mut stdout, unbounded, .. } = spawned;
     assert!(unbounded.is_none(), "{unbounded:?}");
     ours.write_all(script.as_bytes()).expect("the shell reads");
@@ -153,7 +157,7 @@ async fn a_group_that_was_not_used_is_not_used_again() {
     let spawner = Spawner::start(Sandbox::Required).expect("a thread can be started");
     let start = async |program: &str, bounds| {
         let (_, theirs) = UnixStream::pair().expect("a pair of sockets");
-        spawner.spawn(Path::new(program), theirs.into(), Some(bounds)).await
+        spawner.spawn(Path::new(program), (theirs.into(), FirstWords::none()), Some(bounds)).await
     };
     start("/nowhere/is/it", BOUNDS).await.expect_err("there is no such program");
     let wider = Bounds { memory_bytes: 2 * BOUNDS.memory_bytes, ..BOUNDS };

@@ -99,21 +99,26 @@ impl Process {
         let system = NotLaunched::by_system;
         let born = Deadline::now();
         let (ours, theirs) = socket::pair().map_err(system("making its control socket"))?;
-        let mut stream = greeting::prepare(ours).map_err(system("preparing its control socket"))?;
-        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs.into(), spec.sandbox.bounds()).await;
-        let Spawned { group, stdout, stderr, unbounded } = spawned
+        let rules = Rules { generation, hello: rules(spec), confine: spec.sandbox.order(Some(&spec.state_dir)) };
+        let prepared = greeting::prepare(ours, rules).map_err(io::Error::other);
+        let (mut stream, words) = prepared.map_err(system("preparing its control socket"))?;
+        let theirs = (theirs.into(), words);
+        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs, spec.sandbox.bounds()).await;
+        let Spawned { group, stdout, stderr, unbounded, words, awaited: _awaited } = spawned
             .map_err(|error| NotLaunched::because(format!("starting {}: {error}", surroundings.shim.display())))?;
         // Whatever fails from here on, no thread that others wait for waits for their end.
         let group = Unwatched::new(group, alive);
         let Ends { down, server, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
 
-        let confine = spec.sandbox.order(Some(&spec.state_dir));
-        let greeted = greeting::greet(&mut stream, Rules { generation, hello: rules(spec), confine }).await;
+        let greeted = greeting::greet(&mut stream, words, generation).await;
         let missing = |greeted: &Greeted| spec.sandbox.missing(group.confined_by(greeted.hello.confinement));
         // First of all, because the process waits for it. Whoever is none of ours is refused when it is to be watched.
         let delivered = match &greeted {
             Ok(greeted) if spec.sandbox.accepts(missing(greeted)) && group.has(greeted.pid) => {
-                deliver(&stream, spec, theirs).await
+                let delivered = deliver(&stream, spec, theirs).await;
+                // The kernel may have put it on this very processor, and the rest of this can wait.
+                std::thread::yield_now();
+                delivered
             }
             _ => Ok(()),
         };
@@ -194,6 +199,7 @@ fn start_server(
         running_max: spec.calls_max as usize,
         payload_bytes_max: spec.limits.payload_bytes_max,
         name: "actor-call".to_owned(),
+        run_in: |run| run(),
     };
     SocketServer::start(up, Arc::new(service), config, broken_to.on_broken("its socket for calls to actors"))
 }
