@@ -15,8 +15,8 @@ use text::{list, utc};
 
 pub use check::Check;
 pub use next_step::{unreadable, unwritable};
-pub use text::deceives;
 pub(crate) use text::plain;
+pub use text::{deceives, printable};
 
 /// One check failed on one file.
 #[derive(Debug, thiserror::Error)]

@@ -67,7 +67,7 @@ mod wasm;
 
 pub use actor::{ActorClaims, MODULE_BYTES_MAX, inspect_actor, module_hash, read_module, sign_actor, verify_actor};
 pub use archive::{ArchiveLimits, Packing, ProviderArchive, WriteOptions, native_target};
-pub use error::{Bearer, Check, ClaimsError, Fault, deceives, unreadable, unwritable};
+pub use error::{Bearer, Check, ClaimsError, Fault, deceives, printable, unreadable, unwritable};
 pub use files::{NotAFile, is_not_a_file, open_file, replace_file};
 pub use keys::{KeyError, KeyKind, from_seed, load_seed, save_seed};
 pub use metadata::{ActorMetadata, ProviderMetadata, normalize_call_alias};

@@ -10,7 +10,7 @@
 //! It begins with the C library's `main`, and not with the standard library's, which prepares for programs that may
 //! overflow their first thread's stack or close a standard stream: that takes a tenth of what a plain `exec` takes.
 #![deny(unsafe_code)]
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 mod asks;
 mod confine;
@@ -44,7 +44,7 @@ const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Takes no arguments, and never returns.
 #[allow(unsafe_code, reason = "the C library calls it by this name, and nothing else here has it")]
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
     let Err(fault) = run();
     eprintln!("cofferdam-shim: {fault}");

@@ -7,6 +7,18 @@ pub fn deceives(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Text that nobody vouches for, as one line: what deceives is escaped, and nothing else is changed. A tab stays.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            _ if c != '\t' && deceives(c) => shown.extend(c.escape_default()),
+            _ => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// Text out of a file that nobody vouches for, made fit for an error: short, and nothing that a terminal obeys.
 pub(crate) fn plain(text: &str) -> String {
     const CHARS_MAX: usize = 160;

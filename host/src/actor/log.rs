@@ -71,14 +71,7 @@ impl Rate {
 /// A guest's bytes as text that is safe to show: at most [`LINE_BYTES_MAX`] of them.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let taken = &bytes[..bytes.len().min(LINE_BYTES_MAX)];
-    let mut text = String::with_capacity(taken.len());
-    for char in String::from_utf8_lossy(taken).chars() {
-        match char {
-            '\t' => text.push(' '),
-            _ if cofferdam_claims::deceives(char) => text.extend(char.escape_default()),
-            _ => text.push(char),
-        }
-    }
+    let mut text = cofferdam_claims::printable(&String::from_utf8_lossy(taken));
     if bytes.len() > taken.len() {
         let _ = write!(text, " [{} bytes more]", bytes.len() - taken.len());
     }
@@ -129,7 +122,7 @@ mod tests {
     #[test]
     fn guest_text_is_made_printable() {
         for (bytes, shown) in [
-            (&b"plain \xc3\xa9\ttab"[..], "plain é tab"),
+            (&b"plain \xc3\xa9\ttab"[..], "plain é\ttab"),
             (b"\x1b[2J\r\nx", "\\u{1b}[2J\\r\\nx"),
             (b"\xff\xfe", "\u{fffd}\u{fffd}"),
             ("a\u{202e}b".as_bytes(), "a\\u{202e}b"),

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cofferdam_claims::printable;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -267,7 +268,10 @@ pub(super) fn peer_error(kind: &str, message: String, next: &str) -> ErrorReport
 }
 
 fn malformed(error: &serde_json::Error) -> ErrorReport {
-    let message = format!("the request is malformed: {error}");
+    // It may repeat a name of the peer's, of any length.
+    const WHY_CHARS_MAX: usize = 400;
+    let why: String = printable(&error.to_string()).chars().take(WHY_CHARS_MAX).collect();
+    let message = format!("the request is malformed: {why}");
     peer_error("malformed_request", message, "send one JSON object a line, with `v` and `op`")
 }
 

@@ -185,7 +185,12 @@ async fn requests_that_make_no_sense_are_answered() {
     }
     let whom = "v".repeat(1025);
     let whom = format!("{{\"v\":1,\"op\":\"provider\",\"act\":\"stop\",\"provider\":\"{whom}\",\"timeout_ms\":1}}");
-    let cases: [(&[u8], &str); 20] = [
+    let strange = "\u{7f}\u{202e}".repeat(5000);
+    let (key, op) =
+        (format!("{{\"v\":1,\"op\":\"call\",\"{strange}\":1}}"), format!("{{\"v\":1,\"op\":\"{strange}\"}}"));
+    let cases: [(&[u8], &str); 22] = [
+        (key.as_bytes(), "malformed_request"),
+        (op.as_bytes(), "unknown_operation"),
         (whom.as_bytes(), "malformed_request"),
         (b"{\"v\":1,\"op\":\"provider\"}", "malformed_request"),
         (b"{\"v\":1,\"op\":\"provider\",\"act\":\"eat\",\"provider\":\"V\",\"timeout_ms\":1}", "malformed_request"),
@@ -215,6 +220,8 @@ async fn requests_that_make_no_sense_are_answered() {
         let said = bench.say(&[request, b"\n{\"v\":1,\"op\":\"ps\"}\n"].concat()).await;
         assert_eq!(said[0]["error"]["kind"], kind, "{}", String::from_utf8_lossy(request));
         assert_eq!(said[0]["error"]["blame"], "peer");
+        let message = said[0]["error"]["message"].as_str().unwrap();
+        assert!(message.len() < 1000 && !message.chars().any(cofferdam_claims::deceives), "{message:?}");
         assert_eq!(said[1]["ps"]["pid"], 4711);
         assert_eq!(said[2]["error"]["kind"], "idle");
     }

@@ -1,6 +1,9 @@
-//! The folder of reports: two files for each, `ID.json` for programs and `ID.md` for people, bounded in number and bytes;
-//! the oldest go first. Only its owner gets in.
+//! The folder of reports: two files for each, `ID.json` for programs and `ID.md` for people, bounded in number and bytes.
+//! Where there are too many, the oldest of the provider that has the most goes: one that dies in a loop does not push out
+//! what is known of others. Only its owner gets in.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -68,6 +71,14 @@ struct Kept {
     bytes: u64,
 }
 
+impl Kept {
+    /// Whose it is: what the name says between its time and the number of the start.
+    fn provider(&self) -> &str {
+        let from = self.id.split_once('-').map_or("", |(_, rest)| rest);
+        from.rsplit_once('-').map_or("", |(provider, _)| provider)
+    }
+}
+
 impl Reports {
     /// The reports of a state directory, which need not be there.
     pub fn of(state_dir: &Path) -> Self {
@@ -79,7 +90,7 @@ impl Reports {
         &self.folder
     }
 
-    /// Writes a report, whole or not at all, and removes the oldest while there are too many.
+    /// Writes a report, whole or not at all, and removes others while there are too many.
     pub fn write(&self, report: &CrashReport) -> Result<(), StoreError> {
         let _writing = self.writing.lock();
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(failed("making", &self.folder))?;
@@ -88,7 +99,8 @@ impl Reports {
         self.write_file(&report.id, "md", page(report).as_bytes())?;
         // Last: a report is there when this file is.
         self.write_file(&report.id, "json", json.as_bytes())?;
-        self.remove_oldest(COUNT_MAX, TOTAL_BYTES_MAX)
+        let kept = self.kept()?;
+        excess(&kept, COUNT_MAX, TOTAL_BYTES_MAX).into_iter().try_for_each(|excess| self.remove(&excess.id))
     }
 
     /// The names of all reports, the oldest first. None where there is no folder.
@@ -144,27 +156,41 @@ impl Reports {
         Ok(kept)
     }
 
-    fn remove_oldest(&self, count_max: usize, bytes_max: u64) -> Result<(), StoreError> {
-        let kept = self.kept()?;
-        let (mut count, mut bytes) = (kept.len(), kept.iter().map(|kept| kept.bytes).sum::<u64>());
-        for oldest in kept {
-            if count <= count_max && bytes <= bytes_max {
-                break;
+    fn remove(&self, id: &str) -> Result<(), StoreError> {
+        ["json", "md"].into_iter().try_for_each(|extension| {
+            let path = self.path(id, extension);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", &path)(error)),
+                _ => Ok(()),
             }
-            for extension in ["json", "md"] {
-                let path = self.path(&oldest.id, extension);
-                match fs::remove_file(&path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(failed("removing", &path)(error));
-                    }
-                    _ => {}
-                }
-            }
-            count -= 1;
-            bytes -= oldest.bytes;
-        }
-        Ok(())
+        })
     }
+}
+
+/// Which of them are too many. They come the oldest first.
+fn excess(kept: &[Kept], count_max: usize, bytes_max: u64) -> Vec<&Kept> {
+    let mut of_each: BTreeMap<&str, VecDeque<&Kept>> = BTreeMap::new();
+    for kept in kept {
+        of_each.entry(kept.provider()).or_default().push_back(kept);
+    }
+    let (mut count, mut bytes) = (kept.len(), sum(kept));
+    let mut excess = Vec::new();
+    while count > count_max || bytes > bytes_max {
+        let takes = |kept: &VecDeque<&Kept>| match count > count_max {
+            true => kept.len() as u64,
+            false => sum(kept.iter().copied()),
+        };
+        let most = of_each.values_mut().max_by_key(|kept| (takes(kept), kept.front().map(|kept| Reverse(&kept.id))));
+        let Some(oldest) = most.and_then(VecDeque::pop_front) else { break };
+        count -= 1;
+        bytes -= oldest.bytes;
+        excess.push(oldest);
+    }
+    excess
+}
+
+fn sum<'a>(kept: impl IntoIterator<Item = &'a Kept>) -> u64 {
+    kept.into_iter().map(|kept| kept.bytes).sum()
 }
 
 /// Names are ours: no other file of the folder is read, and no path leads out of it.
@@ -227,6 +253,32 @@ mod tests {
         let bytes: u64 = reports.kept().unwrap().iter().map(|kept| kept.bytes).sum();
         assert!(bytes <= TOTAL_BYTES_MAX, "{bytes}");
         assert_eq!(reports.list().unwrap().last().map(String::as_str), Some("100019"));
+    }
+
+    #[test]
+    fn whoever_has_the_most_goes_first() {
+        let kept = |id: &str, bytes| Kept { id: id.to_owned(), bytes };
+        let all = [
+            kept("1-VA-1", 10),
+            kept("2-VB-1", 50),
+            kept("3-VA-2", 10),
+            kept("4-VA-3", 10),
+            kept("5-VC-D-1", 20),
+            kept("6", 10),
+        ];
+        // How many may stay, of how many bytes; who goes.
+        let cases: [(usize, u64, &[&str]); 6] = [
+            (6, 110, &[]),
+            (5, 110, &["1-VA-1"]),
+            (3, 110, &["1-VA-1", "3-VA-2", "2-VB-1"]),
+            (6, 109, &["2-VB-1"]),
+            (6, 59, &["2-VB-1", "1-VA-1"]),
+            (0, 0, &["1-VA-1", "3-VA-2", "2-VB-1", "4-VA-3", "5-VC-D-1", "6"]),
+        ];
+        for (count_max, bytes_max, expected) in cases {
+            let gone: Vec<&str> = excess(&all, count_max, bytes_max).iter().map(|kept| &*kept.id).collect();
+            assert_eq!(gone, expected, "{count_max} of {bytes_max}");
+        }
     }
 
     #[test]

@@ -7,13 +7,14 @@ use std::time::Duration;
 use cofferdam_channel::protocol::limits::CALLS_MAX;
 use cofferdam_channel::protocol::{Confinement, HostHello};
 use cofferdam_channel::socket;
+use cofferdam_claims::printable;
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
 use super::greeting::{self, Rules};
 use super::sandbox::{Sandbox, SandboxSpec};
 use super::spawner::{Spawned, Spawner};
-use super::{child, control, output};
+use super::{child, control};
 use crate::supervision::Generation;
 
 /// The whole of it takes milliseconds.
@@ -87,7 +88,7 @@ pub async fn examine(shim: &std::path::Path, spec: SandboxSpec) -> Result<Examin
     let stderr = tokio::process::ChildStderr::from_std(stderr).map_err(failed("reading what it said"))?;
     // What it has said lies in the pipe; the end of the processes is the end of the pipe.
     let _ = tokio::time::timeout(TIMEOUT, stderr.take(WORDS_BYTES_MAX).read_to_end(&mut words)).await;
-    let complaints: Vec<String> = String::from_utf8_lossy(&words).lines().map(output::printable).collect();
+    let complaints: Vec<String> = String::from_utf8_lossy(&words).lines().map(printable).collect();
     if let Some(in_force) = confined {
         return Ok(Examination { in_force, control_group, complaints });
     }

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use cofferdam_claims::printable;
+
 use super::hidden::Hidden;
-use super::output::{Limiter, printable, tell_dropped};
+use super::output::{Limiter, tell_dropped};
 use super::tail::Tail;
 use crate::words::ProviderKey;
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use cofferdam_channel::protocol::crash::CrashRecord;
 use cofferdam_channel::protocol::limits::RECORD_BYTES_MAX;
 use cofferdam_channel::protocol::{Confinement, control};
+use cofferdam_claims::printable;
 use nix::libc;
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
@@ -19,7 +20,6 @@ use tokio::sync::Semaphore;
 use super::exit::{Exit, Usage};
 use super::explain::explain;
 use super::hidden::Hidden;
-use super::output::printable;
 use super::tail::Tail;
 use super::{ProviderSpec, Surroundings};
 use crate::crash::{

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use cofferdam_channel::protocol::limits::clip;
+use cofferdam_claims::printable;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
@@ -122,21 +123,9 @@ pub(super) fn tell_dropped(provider: &ProviderKey, dropped: u64) {
     }
 }
 
-/// Foreign words for people: clipped, and without control characters.
+/// Foreign words for people: clipped, and without what deceives.
 pub(super) fn words(text: &str) -> String {
     clip(&printable(clip(text))).to_owned()
-}
-
-/// Foreign text without control characters.
-pub(super) fn printable(text: &str) -> String {
-    let escape = |character: char| -> String {
-        match character {
-            '\t' => "\t".to_owned(),
-            _ if character.is_control() => character.escape_default().to_string(),
-            _ => character.to_string(),
-        }
-    };
-    if text.chars().any(char::is_control) { text.chars().map(escape).collect() } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -7,19 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Mutex as Door, Notify, Semaphore};
 
 use super::ServerLimits;
-
-/// How often those who wait for a seat look.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// All seats of a server.
 pub(super) struct Seats {
     limits: ServerLimits,
     taken: Mutex<Taken>,
+    /// A seat was given back, or somebody is waited for. Told to whoever is at the door.
+    changed: Notify,
     /// As many wait for a seat as there are.
     lobby: Semaphore,
+    /// Who is next: they wait for it in the order in which they came.
+    door: Door<()>,
 }
 
 #[derive(Default)]
@@ -43,6 +44,16 @@ pub(super) enum Awaited {
     Transfer,
 }
 
+impl Awaited {
+    /// How long it may take while others want the seat.
+    const fn grace(self, limits: &ServerLimits) -> Duration {
+        match self {
+            Self::Request => limits.idle_grace,
+            Self::Transfer => limits.transfer_grace,
+        }
+    }
+}
+
 /// The right to be served. Dropping it gives it back.
 pub(super) struct Seat {
     id: u64,
@@ -53,22 +64,31 @@ pub(super) struct Seat {
 impl Seats {
     pub(super) fn new(limits: ServerLimits) -> Arc<Self> {
         let lobby = Semaphore::new(limits.connections_max);
-        Arc::new(Self { limits, taken: Mutex::default(), lobby })
+        Arc::new(Self { limits, taken: Mutex::default(), changed: Notify::new(), lobby, door: Door::default() })
     }
 
     /// A seat, at the latest when those who have one now are past their grace. None when they all work, or too many wait.
     pub(super) async fn take(self: &Arc<Self>) -> Option<Seat> {
-        if let Some(seat) = self.try_take(Instant::now()) {
-            return Some(seat);
-        }
         let _waiting = self.lobby.try_acquire().ok()?;
-        let until = Instant::now() + self.limits.transfer_grace.max(self.limits.idle_grace) + LOOK;
+        // Those who came before get the seats of whoever is past its grace in the same moment.
+        let patience = 2 * self.limits.transfer_grace.max(self.limits.idle_grace);
+        tokio::time::timeout(patience, self.wait_at_the_door()).await.ok()
+    }
+
+    async fn wait_at_the_door(self: &Arc<Self>) -> Seat {
+        let _next = self.door.lock().await;
         loop {
-            tokio::time::sleep(LOOK).await;
             let now = Instant::now();
-            let seat = self.try_take(now);
-            if seat.is_some() || now >= until {
+            if let Some(seat) = self.try_take(now) {
                 return seat;
+            }
+            let Some(due) = self.taken.lock().next_due(&self.limits) else {
+                self.changed.notified().await;
+                continue;
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(due.saturating_duration_since(now)) => {}
             }
         }
     }
@@ -89,16 +109,15 @@ impl Seats {
 impl Taken {
     /// Whoever has kept the host waiting the longest, and for longer than the grace.
     fn slowest(&self, limits: &ServerLimits, now: Instant) -> Option<u64> {
-        let is_past_grace = |awaited: Awaited, since: Instant| {
-            let grace = match awaited {
-                Awaited::Request => limits.idle_grace,
-                Awaited::Transfer => limits.transfer_grace,
-            };
-            now.saturating_duration_since(since) >= grace
-        };
         let waited = self.chairs.iter().filter_map(|(id, chair)| chair.awaited.map(|awaited| (*id, awaited)));
-        let slow = waited.filter(|(_, (awaited, since))| is_past_grace(*awaited, *since));
+        let slow = waited.filter(|(_, (awaited, since))| *since + awaited.grace(limits) <= now);
         slow.min_by_key(|(_, (_, since))| *since).map(|(id, _)| id)
+    }
+
+    /// When the next of them is past its grace, if one is waited for.
+    fn next_due(&self, limits: &ServerLimits) -> Option<Instant> {
+        let awaited = self.chairs.values().filter_map(|chair| chair.awaited);
+        awaited.map(|(awaited, since)| since + awaited.grace(limits)).min()
     }
 }
 
@@ -108,6 +127,7 @@ impl Seat {
         if let Some(chair) = self.seats.taken.lock().chairs.get_mut(&self.id) {
             chair.awaited = Some((awaited, Instant::now()));
         }
+        self.seats.changed.notify_one();
     }
 
     /// From now on a request is carried out, and the seat is kept. False when it is lost already.
@@ -125,11 +145,15 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.seats.taken.lock().chairs.remove(&self.id);
+        self.seats.changed.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
 
     #[test]
@@ -158,6 +182,36 @@ mod tests {
             let chairs = (0..).zip(awaited.map(chair)).collect();
             let taken = Taken { next: 3, chairs };
             assert_eq!(taken.slowest(&limits, began + at), expected, "{awaited:?} at {at:?}");
+        }
+    }
+
+    /// What a future has come to by now.
+    fn now<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> Option<T> {
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn they_are_served_in_the_order_in_which_they_came() {
+        let limits = ServerLimits { connections_max: 3, ..ServerLimits::default() };
+        let seats = Seats::new(limits);
+        let all: Vec<Seat> = (0..3).map(|_| seats.try_take(Instant::now()).expect("it is free")).collect();
+        assert!(all.iter().all(Seat::works), "nobody gives way");
+        let mut waiting: Vec<_> = (0..4).map(|_| Box::pin(seats.take())).collect();
+        // Each comes, and does not get in.
+        for newcomer in &mut waiting[..3] {
+            assert!(now(newcomer).is_none());
+        }
+        assert!(now(&mut waiting[3]).is_some_and(|seat| seat.is_none()), "the lobby is full");
+        let mut kept = Vec::new();
+        for (left, seat) in all.into_iter().enumerate() {
+            drop(seat);
+            for late in &mut waiting[left + 1..3] {
+                assert!(now(late).is_none(), "another one is before it");
+            }
+            kept.push(now(&mut waiting[left]).flatten().expect("the first in the line gets it"));
         }
     }
 

@@ -4,11 +4,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use cofferdam_claims::printable;
+
 use super::Runner;
 use crate::provider::exit::Exit;
 use crate::provider::gate::LineEnd;
 use crate::provider::generation::Process;
-use crate::provider::output::printable;
 use crate::supervision::{Event, Generation, Sick, State};
 use crate::words::Deadline;
 

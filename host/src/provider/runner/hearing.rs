@@ -2,9 +2,10 @@
 //! state and what is awaited.
 
 use cofferdam_channel::protocol::control::ShimMessage;
+use cofferdam_claims::printable;
 
 use super::Runner;
-use crate::provider::output::{self, printable};
+use crate::provider::output;
 use crate::supervision::{Event, State};
 
 impl Runner {
