@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::AhoCorasick;
 use parking_lot::Mutex;
 
 use super::Settings;
@@ -92,7 +92,7 @@ impl Hidden {
         values.finder = None;
     }
 
-    /// The text without them. Of two that overlap the longer goes.
+    /// The text without them. Of two that overlap both go.
     pub(super) fn taken_out_of<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(finder) = self.values.lock().finder() else { return Cow::Borrowed(text) };
         finder.take_out(text)
@@ -109,7 +109,7 @@ impl Hidden {
 impl Values {
     fn finder(&mut self) -> Option<Finder> {
         if self.finder.is_none() && !self.all.is_empty() {
-            let whole = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.all);
+            let whole = AhoCorasick::new(&self.all);
             // It fails for more than some two thousand million bytes of values, which no control socket carried.
             self.finder = whole.ok().map(|whole| Finder { whole, all: Arc::new(self.all.clone()) });
         }
@@ -120,32 +120,31 @@ impl Values {
 impl Finder {
     fn take_out<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let kept = if text.len() < CUT_BYTES_MIN { text } else { self.without_begun(text) };
-        if kept.len() == text.len() && !self.whole.is_match(text) {
-            return Cow::Borrowed(text);
+        let (mut shown, mut at) = (String::new(), 0);
+        for Range { start, end } in self.found_in(kept.as_bytes()) {
+            // Values are text, so they begin and end where characters do.
+            shown.extend([&kept[at..start], MARK]);
+            at = end;
         }
-        let mut shown = String::with_capacity(kept.len());
-        self.whole.replace_all_with(kept, &mut shown, |_, _, shown| {
-            shown.push_str(MARK);
-            true
-        });
-        Cow::Owned(shown)
+        let rest = &kept[at..];
+        if at == 0 { Cow::Borrowed(rest) } else { Cow::Owned(shown + rest) }
+    }
+
+    /// Where values lie; those that overlap are one.
+    fn found_in(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        joined(self.whole.find_overlapping_iter(bytes).map(|found| found.range()).collect())
     }
 
     /// The bytes without the values, and without the last `begun`.
     fn take_out_of_bytes(&self, bytes: &[u8], begun: usize) -> Vec<u8> {
-        let mut found: Vec<_> = self.whole.find_iter(bytes).map(|found| found.range()).collect();
+        let mut found = self.found_in(bytes);
         if begun > 0 {
             found.push(bytes.len() - begun..bytes.len());
-            found.sort_by_key(|found| found.start);
         }
         let (mut shown, mut at) = (Vec::with_capacity(bytes.len()), 0);
-        for found in found {
-            // The beginning at the end may lie over a whole one.
-            if found.start >= at {
-                shown.extend_from_slice(&bytes[at..found.start]);
-                shown.extend_from_slice(MARK.as_bytes());
-            }
-            at = at.max(found.end);
+        for Range { start, end } in joined(found) {
+            shown.extend([&bytes[at..start], MARK.as_bytes()].concat());
+            at = end;
         }
         shown.extend_from_slice(&bytes[at..]);
         shown
@@ -174,6 +173,19 @@ impl Finder {
     }
 }
 
+/// Those that overlap become one; those that only touch don't.
+fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut joined: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut().filter(|last| range.start < last.end) {
+            Some(last) => last.end = last.end.max(range.end),
+            None => joined.push(range),
+        }
+    }
+    joined
+}
+
 fn pieces(settings: &Settings) -> impl Iterator<Item = String> {
     let secret = settings.iter().filter(|(name, _)| !name.starts_with(PUBLIC_PREFIX));
     secret.flat_map(|(_, value)| pieces_of(value)).map(str::to_owned)
@@ -196,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_out_longest_first() {
+    fn values_are_taken_out_whole() {
         let check = |text: &str, values: &[&str], expected: &str| {
             let hidden = Hidden::default();
             hidden.hide(&settings(values));
@@ -205,6 +217,9 @@ mod tests {
         check("no such user: hunter2", &["hunter2"], "no such user: …");
         check("redis://a:hunter2@db is down", &["hunter2", "redis://a:hunter2@db"], "… is down");
         check("key abcd, key abc", &["abc", "abcd"], "key …, key abc");
+        check("a abcdef b", &["abcd", "cdef", "bcde"], "a … b");
+        check("abcdabcd, cdab", &["abcd", "cdab"], "…, …");
+        check("abcdabcd", &["abcd"], "……");
         check("port 80 is taken", &["80", ""], "port 80 is taken");
         check("nothing of it", &["hunter2"], "nothing of it");
         check("read MIIC of it", &["-----BEGIN\nMIIC\n-----END"], "read … of it");
