@@ -1,5 +1,8 @@
 //! The bounds of everything that is read from a peer, each checked before memory is taken for it.
 
+/// Binds and unbinds that a shim has not answered yet.
+pub const BINDS_MAX: usize = 8192;
+
 /// A frame of the control socket, length field excluded.
 pub const CONTROL_FRAME_BYTES_MAX: u32 = 1 << 20;
 

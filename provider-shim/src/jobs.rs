@@ -9,9 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use cofferdam_channel::Deadline;
 use cofferdam_channel::protocol::control::Setting;
-
-/// Binds and unbinds that wait for the provider: as many as a host may have links to it.
-const JOBS_MAX: usize = 4096;
+use cofferdam_channel::protocol::limits::BINDS_MAX;
 
 /// Work for the provider's own thread.
 pub(crate) enum Job {
@@ -57,7 +55,7 @@ impl JobSender {
     /// Puts one in, if there is room.
     pub(crate) fn send(&self, job: Job) -> Result<(), Full> {
         // Only this end makes it more.
-        if self.waiting.load(Ordering::Relaxed) >= JOBS_MAX {
+        if self.waiting.load(Ordering::Relaxed) >= BINDS_MAX {
             return Err(Full);
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -88,9 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_wait_as_there_may_be_links() {
+    fn as_many_wait_as_the_host_may_leave_unanswered() {
         let (sender, receiver) = queue();
-        for _ in 0..JOBS_MAX {
+        for _ in 0..BINDS_MAX {
             sender.send(Job::End).unwrap();
         }
         sender.send(Job::End).unwrap_err();

@@ -162,7 +162,7 @@ impl Shared {
                 HostMessage::Drain { deadline_ns } => Job::Drain { deadline: Deadline::from_monotonic_ns(deadline_ns) },
             };
             if jobs.send(job).is_err() {
-                return Err(ShimFault::OutOfOrder("more binds than a provider may have links"));
+                return Err(ShimFault::OutOfOrder("more binds than may be unanswered"));
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use cofferdam_channel::protocol::control::{HostMessage, Setting};
+use cofferdam_channel::protocol::limits::BINDS_MAX;
 use tokio::sync::oneshot;
 
 use super::authority::Authority;
@@ -14,8 +15,14 @@ use super::output;
 use super::{BindError, Binding, Settings};
 use crate::words::ProviderKey;
 
-/// Actors that are linked to one provider: fewer than a shim lets wait, so that all can be bound at once.
+/// Actors that are linked to one provider.
 pub(super) const LINKS_MAX: usize = 4000;
+
+/// Answers that a process owes before it is told of another link: so many that it may be told of all at once.
+const AWAITED_MAX: usize = LINKS_MAX;
+
+/// Each link that it was told of may be taken from it besides.
+const _: () = assert!(AWAITED_MAX + LINKS_MAX < BINDS_MAX);
 
 /// Values that are hidden before those of links that are gone are forgotten, which their process may still know.
 const HIDDEN_MAX: usize = 1 << 16;
@@ -86,6 +93,10 @@ impl Bindings {
         if self.links.len() >= LINKS_MAX && !self.links.contains_key(&actor) {
             let error = BindError::TooMany { provider: self.provider.clone(), actor, limit: LINKS_MAX };
             let _ = done.send(Err(error));
+            return false;
+        }
+        if self.awaited.len() >= AWAITED_MAX {
+            let _ = done.send(Err(BindError::Overloaded { provider: self.provider.clone(), actor }));
             return false;
         }
         self.hidden.hide(&settings);
@@ -222,5 +233,36 @@ impl Bindings {
     fn next_request(&mut self) -> u64 {
         self.last_request += 1;
         self.last_request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Forgetful;
+
+    /// Sets a link and takes it out, again and again, of a process that answers nothing.
+    #[test]
+    fn a_process_that_does_not_answer_is_told_of_no_more_than_it_may_keep() {
+        let key = ProviderKey { id: "V".to_owned(), link_name: "default".to_owned() };
+        let authority = Authority::new(key, Default::default(), Vec::new(), std::sync::Arc::new(Forgetful));
+        let mut bindings = Bindings::new(Vec::new(), Hidden::default(), authority);
+        let mut refused = 0;
+        for round in 0..3 * LINKS_MAX {
+            let actor = format!("M{}", round % LINKS_MAX);
+            let (done, mut said) = oneshot::channel();
+            if bindings.set(actor.clone(), Settings::default(), done) {
+                bindings.tell(&actor).expect("it can be told");
+            } else {
+                assert!(matches!(said.try_recv(), Ok(Err(BindError::Overloaded { .. }))));
+                refused += 1;
+            }
+            if round >= LINKS_MAX && bindings.links.contains_key(&actor) {
+                bindings.remove(&actor);
+                bindings.tell_gone(actor, oneshot::channel().0);
+            }
+        }
+        assert_eq!((bindings.awaited.len(), refused), (AWAITED_MAX + LINKS_MAX, 2 * LINKS_MAX));
+        assert!(bindings.awaited.len() < BINDS_MAX);
     }
 }
