@@ -7,12 +7,13 @@ pub fn deceives(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text that nobody vouches for, as one line: what deceives is escaped, and nothing else is changed. A tab stays.
+/// Text that nobody vouches for, as one line: what deceives is escaped, and a tab, which would move a table, is a space.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            _ if c != '\t' && deceives(c) => shown.extend(c.escape_default()),
+            '\t' => shown.push(' '),
+            _ if deceives(c) => shown.extend(c.escape_default()),
             _ => shown.push(c),
         }
     }
