@@ -18,11 +18,14 @@ const WAITING_MAX: usize = 256;
 
 /// Where lines go.
 pub(crate) struct Log {
-    lines: SyncSender<(u32, String)>,
+    lines: SyncSender<Line>,
     dropped: Arc<AtomicU64>,
     /// What the thread is started with, until it is.
-    to_start: Mutex<Option<(Receiver<(u32, String)>, Arc<ControlSender>)>>,
+    to_start: Mutex<Option<(Receiver<Line>, Arc<ControlSender>)>>,
 }
+
+/// Its level, and its text.
+type Line = (u32, String);
 
 impl Log {
     /// Lines are going to the host by `sender`.
@@ -52,7 +55,7 @@ impl Log {
     }
 }
 
-fn send_lines(waiting: &Receiver<(u32, String)>, dropped: &AtomicU64, sender: &ControlSender) {
+fn send_lines(waiting: &Receiver<Line>, dropped: &AtomicU64, sender: &ControlSender) {
     while let Ok((level, line)) = waiting.recv() {
         let dropped = dropped.swap(0, Ordering::Relaxed);
         if sender.send(&ShimMessage::Log { level, line, dropped }).is_err() {

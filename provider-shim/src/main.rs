@@ -13,6 +13,7 @@
 #![cfg_attr(not(test), no_main)]
 
 mod asks;
+mod calls;
 mod confine;
 mod crash;
 mod exports;

@@ -17,16 +17,16 @@ use std::thread;
 use std::time::Duration;
 
 use cofferdam_abi::Status;
+use cofferdam_channel::Deadline;
 use cofferdam_channel::control::{ControlError, ControlReceiver, ControlSender};
 use cofferdam_channel::protocol::HostHello;
-use cofferdam_channel::protocol::call::Fault;
 use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault, Setting, ShimMessage};
 use cofferdam_channel::protocol::limits::clip;
 use cofferdam_channel::socket::{Broken, ServerConfig, SocketServer};
-use cofferdam_channel::{Deadline, Incoming, Service};
 use parking_lot::Mutex;
 
 use crate::asks::Asks;
+use crate::calls::Calls;
 use crate::crash;
 use crate::exports::Parts;
 use crate::fault::ShimFault;
@@ -286,35 +286,6 @@ fn set_environment(env: &[Setting]) {
 
 fn rejection((status, words): (Status, Vec<u8>)) -> Option<String> {
     (status != Status::OK).then(|| sink::words_or_status(status, &words))
-}
-
-/// Calls of actors, run by the provider.
-struct Calls {
-    library: Arc<LoadedLibrary>,
-    payload_bytes_max: usize,
-}
-
-impl Service for Calls {
-    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
-        let (status, refused) = self.library.handle(call, self.payload_bytes_max, answer);
-        let fault = match status {
-            Status::OK => return Ok(()),
-            Status::FAILED => Fault::Failed,
-            Status::PANICKED => Fault::Panicked,
-            Status::DENIED => Fault::Denied,
-            Status::LATE => Fault::Late,
-            Status::UNAVAILABLE => Fault::Unavailable,
-            Status::INVALID => Fault::Invalid,
-            _ => Fault::Internal,
-        };
-        let mut words = sink::words_or_status(status, answer);
-        if let Some(bytes) = refused {
-            let limit = self.payload_bytes_max;
-            words.push_str(&format!(" (an answer of {bytes} bytes was refused, the limit is {limit} bytes)"));
-        }
-        *answer = words.into_bytes();
-        Err(fault)
-    }
 }
 
 /// The host's end of a socket is gone: nothing is left to do, and nobody to tell.

@@ -78,6 +78,15 @@ pub fn processor_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 1000 / TICKS_PER_S)
 }
 
+/// How many groups a host of this process has that runs so many providers without a quota: in each hierarchy its own, one
+/// for each provider, and the next, which is there beforehand; where processors are apart, its own alone.
+pub fn due(providers: usize) -> usize {
+    let mut lists: Vec<(String, String)> = CONTROLLERS.into_iter().filter_map(|one| membership("self", one)).collect();
+    lists.dedup();
+    let are_apart = |list: &str| !list.is_empty() && !list.split(',').any(|one| one == "memory" || one == "pids");
+    lists.iter().map(|(list, _)| if are_apart(list) { 1 } else { providers + 2 }).sum()
+}
+
 /// The groups that hosts of a process have made, and those in them.
 pub fn groups_of_hosts_in(pid: u32) -> Vec<PathBuf> {
     let mark = format!("-{pid}-");

@@ -53,9 +53,18 @@ impl Held {
 
 /// What the present process has in memory.
 pub fn memory_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc is there");
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says so");
-    let kib: u64 = resident.trim().trim_end_matches(" kB").parse().expect("a number");
+    in_status(std::process::id(), "VmRSS:")
+}
+
+/// The most that a process had in memory at once, so far.
+pub fn memory_bytes_peak(pid: u32) -> u64 {
+    in_status(pid, "VmHWM:")
+}
+
+fn in_status(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let value = status.lines().find_map(|line| line.strip_prefix(name)).expect("it says so");
+    let kib: u64 = value.trim().trim_end_matches(" kB").parse().expect("a number");
     kib << 10
 }
 

@@ -14,7 +14,7 @@ use cofferdam_host::crash::Reports;
 use cofferdam_host::supervision::{RestartBudget, RestartPolicy};
 use cofferdam_host::words::{EnvGrant, Grants, ProviderLimits};
 use cofferdam_rogue::VARIABLE;
-use cofferdam_tests::cgroups::{bounds_of, groups_of_hosts_in, may_be_made, processor_time};
+use cofferdam_tests::cgroups::{bounds_of, due, groups_of_hosts_in, may_be_made, processor_time};
 use cofferdam_tests::elsewhere::{self, Who};
 use cofferdam_tests::process::{alone, signal, until};
 use cofferdam_tests::{Rig, artifacts};
@@ -174,10 +174,8 @@ fn no_group_is_left_behind() {
             assert!(died.to_string().contains("SIGSEGV"), "{died}");
             scene.rig.host.stop_provider(&id, DYING, None).await.expect("it is kept");
         }
-        // The host's, two providers', and the next, which is there beforehand: four in each of the hierarchies.
-        let bound = || 4 * groups().iter().filter(|path| path.to_string_lossy().ends_with("-1")).count().max(1);
-        until("groups of the dead are gone", async || groups().len() <= bound()).await;
-        assert!(groups().len() >= 4, "{:?}", groups());
+        until("groups of the dead are gone", async || groups().len() <= due(2)).await;
+        until("those of the living are there", async || groups().len() == due(2)).await;
         scene.rig.host.stop().await;
         drop(scene);
         until("the host's own is gone, too", async || groups().is_empty()).await;

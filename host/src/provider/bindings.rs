@@ -104,7 +104,7 @@ impl Bindings {
         let link = BoundLink { settings, binding: Binding::Pending, waiter: Some(done) };
         self.links.insert(actor, link);
         if self.hidden.count() > HIDDEN_MAX {
-            self.hide_present();
+            self.process_begins();
         }
         true
     }
@@ -188,13 +188,9 @@ impl Bindings {
         }
     }
 
-    /// A process was loaded that knows the present links only: what earlier ones knew may be forgotten.
-    pub(super) fn process_loaded(&self) {
-        self.hide_present();
-    }
-
-    fn hide_present(&self) {
-        self.hidden.only(self.links.values().map(|link| &link.settings));
+    /// A process is going to be told of the present links: what it learns from now on is hidden as long as it lives.
+    pub(super) fn process_begins(&self) {
+        self.hidden.begin(self.links.values().map(|link| &link.settings));
     }
 
     /// What became of each link, for people.
@@ -241,12 +237,36 @@ mod tests {
     use super::*;
     use crate::words::Forgetful;
 
+    fn authority() -> Authority {
+        let key = ProviderKey { id: "V".to_owned(), link_name: "default".to_owned() };
+        Authority::new(key, Default::default(), Vec::new(), std::sync::Arc::new(Forgetful))
+    }
+
+    /// What the process was told before it was loaded is hidden as long as it lives, and as long as lines of it may come.
+    #[test]
+    fn what_a_process_was_told_stays_hidden() {
+        let settings = |value: &str| Settings::new(BTreeMap::from([("PASSWORD".to_owned(), value.to_owned())]));
+        let hidden = Hidden::default();
+        let links = vec![("M".to_owned(), settings("hunter2"))];
+        let mut bindings = Bindings::new(links, hidden.clone(), authority());
+        let shown = |expected: &str| assert_eq!(hidden.taken_out_of("hunter2 hunter3 hunter4"), expected);
+        bindings.process_begins();
+        bindings.tell("M").expect("it can be told");
+        assert!(bindings.set("M".to_owned(), settings("hunter3"), oneshot::channel().0));
+        shown("… … hunter4");
+        bindings.process_ended();
+        bindings.process_begins();
+        shown("… … hunter4");
+        assert!(bindings.set("M".to_owned(), settings("hunter4"), oneshot::channel().0));
+        bindings.process_ended();
+        bindings.process_begins();
+        shown("hunter2 … …");
+    }
+
     /// Sets a link and takes it out, again and again, of a process that answers nothing.
     #[test]
     fn a_process_that_does_not_answer_is_told_of_no_more_than_it_may_keep() {
-        let key = ProviderKey { id: "V".to_owned(), link_name: "default".to_owned() };
-        let authority = Authority::new(key, Default::default(), Vec::new(), std::sync::Arc::new(Forgetful));
-        let mut bindings = Bindings::new(Vec::new(), Hidden::default(), authority);
+        let mut bindings = Bindings::new(Vec::new(), Hidden::default(), authority());
         let mut refused = 0;
         for round in 0..3 * LINKS_MAX {
             let actor = format!("M{}", round % LINKS_MAX);

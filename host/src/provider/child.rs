@@ -32,6 +32,7 @@ pub(super) struct Child {
 pub(super) type Alive = watch::Receiver<()>;
 
 /// The processes of a start, before one of them is watched. Dropping it ends and reaps them, as with a [`Child`].
+#[derive(Debug)]
 pub(super) struct Unwatched {
     group: Group,
     alive: Alive,
@@ -40,6 +41,12 @@ pub(super) struct Unwatched {
 impl Unwatched {
     pub(super) const fn new(group: Group, alive: Alive) -> Self {
         Self { group, alive }
+    }
+
+    /// Without whoever watches over it, for who blocks.
+    #[cfg(test)]
+    pub(super) fn group(mut self) -> Group {
+        self.group.take()
     }
 
     /// Ends and reaps them, and returns how they ended when that says something.

@@ -11,10 +11,10 @@ use cofferdam_claims::printable;
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
+use super::control;
 use super::greeting::{self, Rules};
 use super::sandbox::{Sandbox, SandboxSpec};
 use super::spawner::{Spawned, Spawner};
-use super::{child, control};
 use crate::supervision::Generation;
 
 /// The whole of it takes milliseconds.
@@ -73,17 +73,17 @@ pub async fn examine(shim: &std::path::Path, spec: SandboxSpec) -> Result<Examin
     let rules = Rules { generation: Generation(1), hello, confine };
     let prepared = greeting::prepare(ours, rules).map_err(io::Error::other);
     let (mut stream, words) = prepared.map_err(failed("preparing a socket"))?;
-    let Spawned { group, stderr, unbounded, words, .. } =
-        spawner.spawn(shim, (theirs.into(), words), bounds).await.map_err(failed("starting it"))?;
-    let greeted = tokio::time::timeout(TIMEOUT, greeting::greet(&mut stream, words, Generation(1))).await;
     let (_alive, alive) = tokio::sync::watch::channel(());
+    let Spawned { group, stderr, unbounded, words, .. } =
+        spawner.spawn(shim, (theirs.into(), words), (bounds, alive)).await.map_err(failed("starting it"))?;
+    let greeted = tokio::time::timeout(TIMEOUT, greeting::greet(&mut stream, words, Generation(1))).await;
     let confined = greeted.as_ref().ok().and_then(|greeted| greeted.as_ref().ok());
     let confined = confined.map(|greeted| group.confined_by(greeted.hello.confinement));
     let control_group = match unbounded {
         Some(why) => Err(format!("{why}; {}", why.next_step())),
         None => group.control_group_in_words().ok_or_else(|| "none was wanted".to_owned()),
     };
-    let exit = child::end(group, alive).await;
+    let exit = group.end().await;
     let mut words = Vec::new();
     let stderr = tokio::process::ChildStderr::from_std(stderr).map_err(failed("reading what it said"))?;
     // What it has said lies in the pipe; the end of the processes is the end of the pipe.

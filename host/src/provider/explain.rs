@@ -10,13 +10,13 @@ use cofferdam_channel::protocol::{HostHello, limits};
 use cofferdam_channel::socket;
 use tokio::net::UnixStream;
 
+use super::Surroundings;
 use super::control::{ControlError, Receiver};
 use super::greeting::{self, FirstWords, Greeted, Rules};
 use super::group::Group;
 use super::library::SealedLibrary;
 use super::sandbox::SandboxSpec;
 use super::spawner::Spawned;
-use super::{Surroundings, child};
 use crate::supervision::Generation;
 
 /// How long it may take. Debug information of some ten megabytes takes a second or two.
@@ -48,13 +48,13 @@ pub(super) async fn explain(
     let rules = Rules { generation: Generation(1), hello, confine: spec.order(None) };
     let prepared = greeting::prepare(ours, rules).map_err(std::io::Error::other);
     let (stream, words) = prepared.map_err(io("preparing a socket"))?;
-    let spawned = surroundings.spawner.spawn(&surroundings.shim, (theirs.into(), words), spec.bounds()).await;
+    let (_alive, alive) = tokio::sync::watch::channel(());
+    let spawned = surroundings.spawner.spawn(&surroundings.shim, (theirs.into(), words), (spec.bounds(), alive)).await;
     // Nobody reads what it writes: the pipes are closed with this.
     let Spawned { group, words, .. } = spawned.map_err(io("starting a shim"))?;
     let explaining = ask((stream, words), (&spec, &group), &program, library, record);
     let explained = tokio::time::timeout(TIMEOUT, explaining).await;
-    let (_alive, alive) = tokio::sync::watch::channel(());
-    let exit = child::end(group, alive).await;
+    let exit = group.end().await;
     match (explained, exit) {
         (Ok(Ok(backtrace)), _) => Ok(backtrace),
         (Ok(Err(_)), Some(exit)) => Err(format!("the shim that was to explain it {exit}")),

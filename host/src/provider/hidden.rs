@@ -35,9 +35,11 @@ pub(super) struct Hidden {
     values: Arc<Mutex<Values>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Values {
     all: BTreeSet<String>,
+    /// Those of `all` that the process before this one knew, of which lines may still come.
+    former: BTreeSet<String>,
     /// Those that stay whatever the links are: of the environment, and of secrets.
     always: BTreeSet<String>,
     /// Made when it is needed: links come in bursts.
@@ -55,10 +57,11 @@ impl Hidden {
     /// Hides the values of one more link.
     pub(super) fn hide(&self, settings: &Settings) {
         let mut values = self.values.lock();
-        let known = values.all.len();
-        values.all.extend(pieces(settings));
-        if values.all.len() > known {
-            values.finder = None;
+        for piece in pieces(settings) {
+            values.former.remove(&piece);
+            if values.all.insert(piece) {
+                values.finder = None;
+            }
         }
     }
 
@@ -76,8 +79,7 @@ impl Hidden {
     /// What is hidden now, whatever is forgotten or learned later.
     pub(super) fn as_it_is(&self) -> Self {
         let values = self.values.lock();
-        let (all, always) = (values.all.clone(), values.always.clone());
-        Self { values: Arc::new(Mutex::new(Values { all, always, finder: values.finder.clone() })) }
+        Self { values: Arc::new(Mutex::new(values.clone())) }
     }
 
     /// How many are hidden.
@@ -85,10 +87,15 @@ impl Hidden {
         self.values.lock().all.len()
     }
 
-    /// Hides the values of these links and no others.
-    pub(super) fn only<'a>(&self, links: impl Iterator<Item = &'a Settings>) {
+    /// A process begins that is told of these links and no others. What the one before it knew is hidden as long as this one
+    /// lives.
+    pub(super) fn begin<'a>(&self, links: impl Iterator<Item = &'a Settings>) {
         let mut values = self.values.lock();
-        values.all = values.always.iter().cloned().chain(links.flat_map(pieces)).collect();
+        let present: BTreeSet<String> = values.always.iter().cloned().chain(links.flat_map(pieces)).collect();
+        let known = std::mem::take(&mut values.all);
+        let former = known.difference(&values.former).filter(|value| !present.contains(*value)).cloned().collect();
+        values.former = former;
+        values.all = &present | &values.former;
         values.finder = None;
     }
 
@@ -254,7 +261,16 @@ mod tests {
         assert_eq!(hidden.taken_out_of("echo"), "echo");
         hidden.hide(&settings(&["hunter2"]));
         assert_eq!(hidden.taken_out_of("hunter2"), "…");
-        hidden.only([settings(&["other"])].iter());
-        assert_eq!(hidden.taken_out_of("hunter2 other"), "hunter2 …");
+        let begin = |value| hidden.begin([settings(&[value])].iter());
+        begin("other");
+        assert_eq!(hidden.taken_out_of("hunter2 other"), "… …", "the process before knew it");
+        begin("third");
+        assert_eq!(hidden.taken_out_of("hunter2 other third"), "hunter2 … …");
+        hidden.hide(&settings(&["hunter2"]));
+        begin("third");
+        assert_eq!(hidden.taken_out_of("hunter2 other third"), "… other …");
+        hidden.hide(&settings(&["hunter2"]));
+        begin("third");
+        assert_eq!(hidden.taken_out_of("hunter2 third"), "… …", "the process before was told again");
     }
 }

@@ -217,6 +217,7 @@ impl Runner {
         match launched {
             Ok(process) => {
                 self.process = Some(process);
+                self.bindings.process_begins();
                 // It is told of its links while it loads the library, and answers when it has.
                 for actor in self.bindings.actors() {
                     self.send_bind(&actor);

@@ -9,10 +9,12 @@ use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Sender, WeakSender, channel};
 use tokio::sync::oneshot;
 
 use super::cgroup::{Bounds, ControlGroup, ControlGroups, Reason};
+use super::child::{Alive, Unwatched};
 use super::greeting::FirstWords;
 use super::group::Group;
 use super::sandbox::Sandbox;
@@ -40,20 +42,22 @@ struct Start {
     program: PathBuf,
     control: (OwnedFd, FirstWords),
     bounds: Option<Bounds>,
+    alive: Alive,
     done: oneshot::Sender<io::Result<Spawned>>,
 }
 
 /// A process that was started.
 #[derive(Debug)]
 pub(super) struct Spawned {
-    pub(super) group: Group,
+    /// First: who drops all of this waits for nothing, and the thread moves on before the group is removed.
+    pub(super) awaited: Awaited,
+    pub(super) group: Unwatched,
     pub(super) stdout: ChildStdout,
     pub(super) stderr: ChildStderr,
     /// Why it has no control group, where it was to have one.
     pub(super) unbounded: Option<Reason>,
     /// What it is to be told, as far as it does not lie in the control socket already.
     pub(super) words: FirstWords,
-    pub(super) awaited: Awaited,
 }
 
 /// Somebody waits for a process that was started. Until this is dropped, the thread that starts them prepares nothing for
@@ -88,7 +92,10 @@ impl Spawner {
     pub fn start(sandbox: Sandbox) -> io::Result<Self> {
         let (orders, mut received) = channel::<Order>(ORDERS_MAX);
         let to_us = orders.downgrade();
+        let runtime = Handle::try_current().ok();
         let work = move || {
+            // Where processes are reaped that nobody takes.
+            let _entered = runtime.as_ref().map(Handle::enter);
             let mut groups = if sandbox == Sandbox::Off { Groups::Unwanted } else { Groups::open() };
             groups.prepare();
             while let Some(order) = received.blocking_recv() {
@@ -102,16 +109,17 @@ impl Spawner {
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
-    /// Starts `program` with its end of a control socket as its standard input and nothing else of ours.
+    /// Starts `program` with its end of a control socket as its standard input and nothing else of ours. `alive` is held
+    /// until it is reaped.
     pub(super) async fn spawn(
         &self,
         program: &Path,
         control: (OwnedFd, FirstWords),
-        bounds: Option<Bounds>,
+        (bounds, alive): (Option<Bounds>, Alive),
     ) -> io::Result<Spawned> {
         let ended = || io::Error::other("the thread that starts processes has ended");
         let (done, spawned) = oneshot::channel();
-        let start = Start { program: program.to_owned(), control, bounds, done };
+        let start = Start { program: program.to_owned(), control, bounds, alive, done };
         let orders = self.orders.as_ref().ok_or_else(ended)?;
         orders.send(Order::Start(start)).await.map_err(|_| ended())?;
         spawned.await.map_err(|_| ended())?
@@ -123,8 +131,8 @@ impl Start {
         if self.done.is_closed() {
             return;
         }
-        let Self { program, control, bounds, done } = self;
-        if let Err(not_taken) = done.send(spawn(&program, control, bounds, (groups, awaited))) {
+        let Self { program, control, bounds, alive, done } = self;
+        if let Err(not_taken) = done.send(spawn(&program, control, (bounds, alive), (groups, awaited))) {
             // Whoever ordered has gone. This kills and reaps the process, and removes the group, in which this thread is
             // to stand no more.
             groups.prepare();
@@ -211,7 +219,7 @@ fn tell(told: &mut bool, error: super::cgroup::CgroupError) -> Reason {
 fn spawn(
     program: &Path,
     (control, mut words): (OwnedFd, FirstWords),
-    bounds: Option<Bounds>,
+    (bounds, alive): (Option<Bounds>, Alive),
     (groups, awaited): (&mut Groups, Awaited),
 ) -> io::Result<Spawned> {
     let begun = groups.begin(bounds);
@@ -238,5 +246,5 @@ fn spawn(
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("the pipes of the process are missing"));
     };
-    Ok(Spawned { group, stdout, stderr, unbounded, words, awaited })
+    Ok(Spawned { awaited, group: Unwatched::new(group, alive), stdout, stderr, unbounded, words })
 }

@@ -71,10 +71,11 @@ fn be_init(control: &UnixStream, network: Network, tell: PipeWriter) -> ! {
         && host_lives(control)
         && privileges::give_way().is_ok()
         && (network == Network::Kept || make_network(tell).is_ok())
+        // Before its capabilities go, which keep the provider off until then: that may run foreign code already.
+        && privileges::hide_memory().is_ok()
         && privileges::gain_nothing().is_ok()
         && privileges::drop_bounding_set().is_ok()
-        && privileges::drop_capabilities().is_ok()
-        && privileges::hide_memory().is_ok();
+        && privileges::drop_capabilities().is_ok();
     if !ready {
         crate::serve::exit(71);
     }

@@ -151,6 +151,8 @@ impl Site {
             .header_read_timeout(settings.header_timeout)
             .max_headers(HEADERS_MAX)
             .max_header_size(HEAD_BYTES_MAX)
+            // What is read ahead of a connection whose request waits for others, too.
+            .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(io, service);
         let mut connection = pin!(connection);
         let mut phase = self.phase.subscribe();

@@ -2,8 +2,8 @@
 //!
 //! Each [`Cell`] leaves a row in a golden table: what the caller is told and what became of the call, what `ps` says, and
 //! what the crash report says. All the while an unrelated actor calls an unrelated provider without a pause: none of its
-//! calls fails or is late. After each cell nothing is left behind: no process, no descriptor, no thread; and of
-//! floods, no memory.
+//! calls fails or is late. After each cell nothing is left behind: no process, no descriptor, no thread, no control group;
+//! and of floods, no memory.
 //!
 //! `ward.rs` does a cell and watches, `load.rs` is the unrelated pair, `expected.rs` says who dies, and
 //! `telling.rs` writes the rows.
@@ -14,6 +14,7 @@ mod telling;
 mod ward;
 
 use cofferdam_faults::{Cell, Fault, LibraryFault, Stage};
+use cofferdam_tests::cgroups::{due, groups_of_hosts_in, may_be_made};
 use cofferdam_tests::process::{Held, alone, memory_bytes, until};
 
 use ward::Ward;
@@ -36,16 +37,17 @@ fn every_fault_costs_its_own_callers_only() {
         let mut table = String::new();
         let before = Held::now();
         let before = Held { threads: before.threads + IDLE_THREADS, ..before };
+        let groups = if may_be_made().await { due(1) } else { 0 };
         for cell in &cells {
             let row = ward.walk(*cell).await;
             eprint!("{row}");
             table.push_str(&row);
-            nothing_is_left(*cell, before).await;
+            nothing_is_left(*cell, before, groups).await;
         }
         let memory = memory_bytes();
         for _ in 0..FLOODS {
             ward.walk(FLOOD).await;
-            nothing_is_left(FLOOD, before).await;
+            nothing_is_left(FLOOD, before, groups).await;
         }
         let grown = memory_bytes().saturating_sub(memory);
         assert!(grown < GROWTH_BYTES_MAX, "the host grew by {grown} bytes");
@@ -55,7 +57,7 @@ fn every_fault_costs_its_own_callers_only() {
     });
 }
 
-async fn nothing_is_left(cell: Cell, before: Held) {
+async fn nothing_is_left(cell: Cell, before: Held, groups: usize) {
     let mut now = before;
     until(&format!("nothing is left of: {cell}"), async || {
         let held = Held::now();
@@ -66,4 +68,6 @@ async fn nothing_is_left(cell: Cell, before: Held) {
         held.is_within(before)
     })
     .await;
+    let left = || groups_of_hosts_in(std::process::id());
+    until(&format!("no control group is left of: {cell}"), async || left().len() <= groups).await;
 }

@@ -26,19 +26,25 @@ pub(super) fn make(dir: &Path) -> Result<(), CgroupError> {
     fs::create_dir(dir).map_err(CgroupError::system("making the control group", dir))
 }
 
-/// Removes a group that is empty, or is about to be. Blocks for a moment if it has to.
-pub(super) fn remove(dir: &Path) {
+/// Removes a group that is empty, or is about to be. Blocks for a moment if it has to. False when it is still there.
+pub(super) fn remove(dir: &Path) -> bool {
     for _ in 0..TRIES {
-        match fs::remove_dir(dir) {
-            Err(error) if error.kind() == ErrorKind::ResourceBusy => {}
-            Ok(()) => return,
-            Err(error) if error.kind() == ErrorKind::NotFound => return,
-            Err(error) => return tracing::debug!(group = %dir.display(), %error, "a control group is left behind"),
+        if remove_now(dir) {
+            return true;
         }
         #[expect(clippy::disallowed_methods, reason = "the kernel does not say when a group of version 1 is empty")]
         std::thread::sleep(PATIENCE);
     }
-    tracing::debug!(group = %dir.display(), "a control group that is not empty is left behind");
+    tracing::warn!(group = %dir.display(), "a control group can't be removed yet: something in it does not end");
+    false
+}
+
+/// The same, at once or not at all.
+pub(super) fn remove_now(dir: &Path) -> bool {
+    match fs::remove_dir(dir) {
+        Ok(()) => true,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
 }
 
 /// Removes a group and those in it, if nobody is in any of them.

@@ -16,6 +16,7 @@ mod bounds;
 mod delegation;
 mod error;
 mod files;
+mod group;
 mod home;
 mod place;
 mod settings;
@@ -23,15 +24,16 @@ mod settings;
 mod tests;
 mod v2;
 
-use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use bounds::Bounds;
 pub(super) use error::CgroupError;
 
+pub(super) use group::ControlGroup;
+
 use files::{make, read, write};
+use group::Left;
 use home::{Owner, sweep};
 use place::{Controller, Part, Place};
 pub(super) use settings::Counters;
@@ -54,16 +56,7 @@ pub(super) struct ControlGroups {
     next: Option<ControlGroup>,
     /// Those of the last process: the next one is likely to get the same.
     bounds: Option<Bounds>,
-}
-
-/// The group of one process. Dropping it removes it, once the process has ended and was reaped.
-#[derive(Debug)]
-pub(super) struct ControlGroup {
-    version: Version,
-    parts: Vec<Part>,
-    /// The last two steps of its path, by which a member is known.
-    tail: PathBuf,
-    bounds: Option<Bounds>,
+    left: Left,
 }
 
 impl ControlGroups {
@@ -86,7 +79,7 @@ impl ControlGroups {
 
     fn open_in(version: Version, own: Vec<Part>, this: Owner) -> Result<Self, CgroupError> {
         let home = within(&own, Path::new(&this.home()));
-        let groups = Self { version, own, home, count: 0, next: None, bounds: None };
+        let groups = Self { version, own, home, count: 0, next: None, bounds: None, left: Left::default() };
         for Part { controllers, dir } in &groups.home {
             make(dir)?;
             match version {
@@ -105,6 +98,7 @@ impl ControlGroups {
 
     /// Makes the next group, and stands in it where that is how processes get there. May take 10 ms: nobody is to wait.
     pub(super) fn prepare(&mut self) -> Result<(), CgroupError> {
+        self.left.lock().retain(|dir| !files::remove_now(dir));
         if self.next.is_some() {
             return Ok(());
         }
@@ -125,7 +119,7 @@ impl ControlGroups {
         if self.version == Version::V1 {
             parts.retain(|part| !is_of_processors(part));
         }
-        let group = ControlGroup { version: self.version, parts, tail, bounds: None };
+        let group = ControlGroup { version: self.version, parts, tail, bounds: None, left: self.left.clone() };
         let made = group.parts.iter().try_for_each(|part| make(&part.dir));
         let entered = made.and_then(|()| if self.version == Version::V1 { stand_in(&group.parts) } else { Ok(()) });
         if entered.is_err() {
@@ -201,74 +195,6 @@ impl Drop for ControlGroups {
         self.discard();
         // Groups of processes that are being reaped are removed by whoever does; those that could not be are tried again.
         self.home.iter().for_each(|part| files::remove_if_empty(&part.dir));
-    }
-}
-
-impl ControlGroup {
-    fn bind(&mut self, bounds: Bounds) -> Result<(), CgroupError> {
-        self.bounds = None;
-        for Part { controllers, dir } in &self.parts {
-            for Setting { file, value, needed } in
-                controllers.iter().flat_map(|one| settings::settings(self.version, *one, &bounds))
-            {
-                match write(&dir.join(file), &value) {
-                    Err(error) if needed => return Err(error),
-                    Ok(()) | Err(_) => {}
-                }
-            }
-        }
-        self.bounds = Some(bounds);
-        Ok(())
-    }
-
-    /// The process is there, by the kernel's word, or was when it ended.
-    fn take_in(&self, pid: u32) -> Result<(), CgroupError> {
-        self.hold(pid).or_else(|error| {
-            // The kernel shows one that is ending in no group, and moves it no more.
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
-            if stat.is_ok_and(|stat| place::is_ending(&stat)) { Ok(()) } else { Err(error) }
-        })
-    }
-
-    fn hold(&self, pid: u32) -> Result<(), CgroupError> {
-        // It waits to be told what to do, so it has one thread, and has started nothing that would stay behind.
-        let to_move = self.parts.iter().filter(|part| self.version == Version::V2 || is_of_processors(part));
-        for Part { dir, .. } in to_move {
-            write(&dir.join("cgroup.procs"), &pid.to_string())?;
-        }
-        let cgroup = read(Path::new(&format!("/proc/{pid}/cgroup")))?;
-        match self.parts.iter().find(|part| !place::is_member(&cgroup, part, &self.tail)) {
-            Some(part) => Err(CgroupError::Elsewhere { pid, group: part.dir.clone() }),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) const fn bounds(&self) -> Option<Bounds> {
-        self.bounds
-    }
-
-    /// What the kernel has counted of it so far.
-    pub(super) fn counters(&self) -> Counters {
-        let (events, peak) = settings::counter_files(self.version);
-        let memory = self.parts.iter().find(|part| part.controllers.contains(&Controller::Memory));
-        let text = |file: &str| memory.and_then(|part| fs::read_to_string(part.dir.join(file)).ok());
-        settings::counters(text(events).as_deref(), text(peak).as_deref())
-    }
-}
-
-impl fmt::Display for ControlGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = match self.version {
-            Version::V1 => 1,
-            Version::V2 => 2,
-        };
-        write!(f, "version {version}, with {}", Controller::ALL.map(Controller::word).join(", "))
-    }
-}
-
-impl Drop for ControlGroup {
-    fn drop(&mut self) {
-        self.parts.iter().for_each(|part| files::remove(&part.dir));
     }
 }
 

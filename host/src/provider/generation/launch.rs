@@ -11,7 +11,7 @@ use cofferdam_channel::protocol::control::Setting;
 use cofferdam_channel::protocol::{Confinement, HostHello};
 use cofferdam_channel::socket::{self, ServerConfig, SocketServer};
 use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
+use nix::unistd::{Pid, pipe2};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
@@ -22,7 +22,8 @@ use crate::provider::child::{Alive, Child, Unwatched};
 use crate::provider::control::{ControlError, Receiver};
 use crate::provider::exit::Exit;
 use crate::provider::grants::Asker;
-use crate::provider::greeting::{self, Delivery, Greeted, Rules};
+use crate::provider::greeting::{self, Delivery, FirstWords, Greeted, Rules};
+use crate::provider::group::Group;
 use crate::provider::hidden::Hidden;
 use crate::provider::outbox::{BrokenTo, Outbox};
 use crate::provider::output::{self, Source};
@@ -49,10 +50,11 @@ impl NotLaunched {
         Self { why, exit: None }
     }
 
-    fn not_greeted(exit: Option<Exit>, error: &ControlError) -> Self {
-        match exit {
-            Some(exit) => Self { why: format!("its process {exit} before it was greeted"), exit: Some(exit) },
-            None => Self::because(format!("greeting its process failed: {error}")),
+    /// The processes of the start are ended. Whether one had ended by itself says more than what the host saw of it.
+    async fn after(group: Unwatched, (act, before): (&str, &str), error: &ControlError) -> Self {
+        match group.end().await {
+            Some(exit) => Self { why: format!("its process {exit} before it was {before}"), exit: Some(exit) },
+            None => Self::because(format!("{act} failed: {error}")),
         }
     }
 }
@@ -102,42 +104,32 @@ impl Process {
         let rules = Rules { generation, hello: rules(spec), confine: spec.sandbox.order(Some(&spec.state_dir)) };
         let prepared = greeting::prepare(ours, rules).map_err(io::Error::other);
         let (mut stream, words) = prepared.map_err(system("preparing its control socket"))?;
-        let theirs = (theirs.into(), words);
-        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs, spec.sandbox.bounds()).await;
-        let Spawned { group, stdout, stderr, unbounded, words, awaited: _awaited } = spawned
+        let (theirs, watched) = ((theirs.into(), words), (spec.sandbox.bounds(), alive));
+        let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs, watched).await;
+        let Spawned { group, awaited, stdout, stderr, unbounded, words } = spawned
             .map_err(|error| NotLaunched::because(format!("starting {}: {error}", surroundings.shim.display())))?;
-        // Whatever fails from here on, no thread that others wait for waits for their end.
-        let group = Unwatched::new(group, alive);
         let Ends { down, server, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
 
-        let greeted = greeting::greet(&mut stream, words, generation).await;
-        let missing = |greeted: &Greeted| spec.sandbox.missing(group.confined_by(greeted.hello.confinement));
-        // First of all, because the process waits for it. Whoever is none of ours is refused when it is to be watched.
-        let delivered = match &greeted {
-            Ok(greeted) if spec.sandbox.accepts(missing(greeted)) && group.has(greeted.pid) => {
-                let delivered = deliver(&stream, spec, theirs).await;
-                // The kernel may have put it on this very processor, and the rest of this can wait.
-                std::thread::yield_now();
-                delivered
-            }
-            _ => Ok(()),
-        };
-        let pid = greeted.as_ref().map_or(group.leader(), |greeted| greeted.pid.as_raw().cast_unsigned());
+        let met = meet((&mut stream, words), (spec, generation), &group, theirs).await;
+        drop(awaited);
+        let pid = met.as_ref().map_or(group.leader(), |met| met.pid.as_raw().cast_unsigned());
         for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
             let source = Source { name, provider: spec.key.clone(), pid, tail: tail.clone() };
             tail.read_by(tokio::spawn(output::drain(stream, source, hidden.clone())));
         }
-        let (pid, missing) = match greeted {
-            Ok(greeted) => (greeted.pid, missing(&greeted)),
-            Err(error) => return Err(NotLaunched::not_greeted(group.end().await, &error)),
+        let Met { pid, missing, delivered } = match met {
+            Ok(met) => met,
+            Err(error) => return Err(NotLaunched::after(group, ("greeting its process", "greeted"), &error).await),
         };
-        let child = Child::watch(pid, group).map_err(system("watching its process"))?;
         if !spec.sandbox.accepts(missing) {
             let why =
                 unbounded.map(|why| format!("; no control group: {why}; {}", why.next_step())).unwrap_or_default();
             return Err(NotLaunched::because(format!("its process is not confined by: {missing}{why}")));
         }
-        delivered.map_err(|error| NotLaunched::because(format!("telling its process what to load failed: {error}")))?;
+        if let Err(error) = delivered {
+            return Err(NotLaunched::after(group, ("telling its process what to load", "told"), &error).await);
+        }
+        let child = Child::watch(pid, group).map_err(system("watching its process"))?;
         let control = Arc::new(stream);
         Ok(Self {
             child,
@@ -161,6 +153,32 @@ impl Process {
             last_words_left: LAST_WORDS_MAX,
         })
     }
+}
+
+/// A process that has said what confines it.
+struct Met {
+    pid: Pid,
+    /// What it should be confined by, and is not.
+    missing: Confinement,
+    delivered: Result<(), ControlError>,
+}
+
+/// Greets the process, and tells it what to load if it may be told.
+async fn meet(
+    (stream, words): (&mut UnixStream, FirstWords),
+    (spec, generation): (&ProviderSpec, Generation),
+    group: &Group,
+    theirs: Theirs,
+) -> Result<Met, ControlError> {
+    let Greeted { hello, pid } = greeting::greet(stream, words, generation).await?;
+    let missing = spec.sandbox.missing(group.confined_by(hello.confinement));
+    // Whoever is none of ours is refused when it is to be watched.
+    let may_be_told = spec.sandbox.accepts(missing) && group.has(pid);
+    // First of all, because the process waits for it.
+    let delivered = if may_be_told { deliver(stream, spec, theirs).await } else { Ok(()) };
+    // The kernel may have put it on this very processor, and the rest of this can wait.
+    std::thread::yield_now();
+    Ok(Met { pid, missing, delivered })
 }
 
 async fn deliver(stream: &UnixStream, spec: &ProviderSpec, theirs: Theirs) -> Result<(), ControlError> {

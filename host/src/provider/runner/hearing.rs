@@ -85,7 +85,6 @@ impl Runner {
         self.is_loading("it said that it was loaded")?;
         let Some(process) = &mut self.process else { return Ok(()) };
         self.line = Some(process.loaded(concurrency)?);
-        self.bindings.process_loaded();
         let name = printable(name);
         self.status.send_modify(|status| status.name = name);
         self.open_when_bound();
