@@ -42,6 +42,7 @@ fn the_page_states_every_limit() {
         ("MODULES_MAX", MODULES_MAX),
         ("FRAMES_MAX", FRAMES_MAX),
         ("CALLS_MAX", CALLS_MAX as usize),
+        ("BINDS_MAX", BINDS_MAX),
         ("ASKS_MAX", ASKS_MAX),
     ];
     for (name, value) in limits {

@@ -102,6 +102,12 @@ async fn who_fills_memory_that_no_limit_counts_is_ended_for_it() {
     let bounds = bounds_of(scene.rig.ready_pid(&scene.probe, 1).await);
     assert_eq!((bounds.memory_bytes, bounds.tasks), (Some(101 << 20), Some(36)), "the kernel knows of it");
 
+    let seen = scene.ask("Group", json!(null)).await;
+    assert!(
+        seen.lines().count() > 0 && seen.lines().all(|line| line.ends_with(":/")),
+        "where it is, is hidden: {seen}"
+    );
+
     assert_eq!(scene.ask("Fill", json!(48 << 20)).await, "50331648 bytes", "less than the group may have");
     let died = scene.ask("Fill", json!(160 << 20)).await;
     let cause = "ran out of its memory limit of 101 MiB";

@@ -19,6 +19,8 @@ pub(super) fn enter<T>(begin: impl FnOnce() -> T) -> Act<T> {
         | CloneFlags::CLONE_NEWUTS;
     unshare(flags).map_err(failed("unshare(user, mount, pid, ipc, uts)"))?;
     let begun = begin();
+    // The place of its control group among others is nothing to it. A kernel without control groups has no such namespace.
+    let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
     // The kernel takes a gid map of an unprivileged user only once setgroups is out of the question.
     fs::write("/proc/self/setgroups", "deny").map_err(failed("writing setgroups"))?;
     fs::write("/proc/self/uid_map", format!("{uid} {uid} 1")).map_err(failed("writing uid_map"))?;

@@ -81,6 +81,7 @@ impl World {
             "Eat" => eat(payload),
             "Threads" => threads(payload),
             "Descriptors" => descriptors(payload),
+            "Group" => std::fs::read("/proc/self/cgroup").map_err(Failure::from),
             "Burn" => burn(),
             "Grow" => grow(host, payload),
             "Fill" => fill(host, payload),
