@@ -63,6 +63,15 @@ impl Scene {
         reports.read(&ids[count - 1]).expect("what was written can be read")
     }
 
+    /// Another call runs, and stays.
+    async fn a_call_runs(&self) {
+        until("a call runs", async || {
+            let reached = self.ask("Reached", &Value::Null).await.expect("it answers");
+            rmp_serde::from_slice::<Value>(&reached).expect("a map")["running"].as_u64() >= Some(2)
+        })
+        .await;
+    }
+
     async fn stop(self) {
         self.rig.host.stop().await;
     }
@@ -248,11 +257,7 @@ async fn calls_in_flight_and_before_are_named_without_their_payloads() {
     let (long, payload) = (json!(20_000), json!("segfault"));
     let waiting = scene.ask("Wait", &long);
     let dying = async {
-        until("the call waits", async || {
-            let reached = scene.ask("Reached", &Value::Null).await.expect("it answers");
-            rmp_serde::from_slice::<Value>(&reached).expect("a map")["calls"].as_u64() >= Some(3)
-        })
-        .await;
+        scene.a_call_runs().await;
         scene.ask("Die", &payload).await
     };
     let (waited, died) = tokio::join!(waiting, dying);
@@ -277,11 +282,7 @@ async fn payloads_are_told_where_they_were_asked_for() {
     scene.ask("Echo", &json!("a-payload-that-is-nobodys-business")).await.expect("it answers");
     let hanging = scene.ask("Hang", &long);
     let dying = async {
-        until("the call hangs", async || {
-            let reached = scene.ask("Reached", &Value::Null).await.expect("it answers");
-            rmp_serde::from_slice::<Value>(&reached).expect("a map")["calls"].as_u64() >= Some(3)
-        })
-        .await;
+        scene.a_call_runs().await;
         scene.ask("Die", &way).await
     };
     let (hung, died) = tokio::join!(hanging, dying);
@@ -312,11 +313,7 @@ async fn what_the_process_once_knew_is_not_in_its_report() {
     let secret = json!(SECRET);
     let hanging = scene.ask("Hang", &secret);
     let dying = async {
-        until("the call hangs", async || {
-            let reached = scene.ask("Reached", &Value::Null).await.expect("it answers");
-            rmp_serde::from_slice::<Value>(&reached).expect("a map")["calls"].as_u64() >= Some(3)
-        })
-        .await;
+        scene.a_call_runs().await;
         scene.die("segfault").await;
     };
     let (hung, ()) = tokio::join!(hanging, dying);

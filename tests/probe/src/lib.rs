@@ -31,6 +31,7 @@ use world::World;
 pub struct Probe {
     host: Host,
     calls: AtomicU64,
+    running: AtomicU64,
     linked: Mutex<BTreeSet<String>>,
     health: Mutex<Health>,
     world: World,
@@ -54,8 +55,29 @@ struct Errand<'a> {
 
 #[derive(Serialize)]
 struct Reached<'a> {
+    /// That came before this one.
     calls: u64,
+    /// That have not ended, this one among them.
+    running: u64,
     linked: &'a BTreeSet<String>,
+}
+
+/// A call that runs. Dropping it ends it, whether it answers or panics.
+struct Running<'a> {
+    all: &'a AtomicU64,
+    count: u64,
+}
+
+impl<'a> Running<'a> {
+    fn begin(all: &'a AtomicU64) -> Self {
+        Self { all, count: all.fetch_add(1, Ordering::AcqRel) + 1 }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Provider for Probe {
@@ -66,6 +88,7 @@ impl Provider for Probe {
         Ok(Self {
             host,
             calls: AtomicU64::new(0),
+            running: AtomicU64::new(0),
             linked: Mutex::default(),
             health: Mutex::default(),
             world: World::default(),
@@ -97,11 +120,12 @@ impl Provider for Probe {
 
     fn handle(&self, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Failure> {
         let calls = self.calls.fetch_add(1, Ordering::AcqRel);
+        let running = Running::begin(&self.running);
         match call.operation() {
             "Echo" => reply.write(call.payload()),
             "Reached" => {
                 let linked = &*self.linked.lock().unwrap_or_else(PoisonError::into_inner);
-                reply.write(&rmp_serde::to_vec_named(&Reached { calls, linked })?)
+                reply.write(&rmp_serde::to_vec_named(&Reached { calls, running: running.count, linked })?)
             }
             "Call" => {
                 let Errand { actor, operation } = rmp_serde::from_slice(call.payload())?;
