@@ -136,6 +136,18 @@ fn answers_of_every_size_come_back() {
     assert_eq!(rig.call("Who", b"", LONG).unwrap(), b"MACTOR");
 }
 
+/// Nobody waits for it, and nobody calls after it: it is no call in flight all the same.
+#[test]
+fn an_answer_that_comes_too_late_is_noticed_by_whoever_asks() {
+    let rig = rig(2);
+    assert_eq!(rig.call("Hold", b"", Duration::from_millis(20)), Err(CallFailure::Late { delivered: true }));
+    let client = rig.client.blocking();
+    assert_eq!((client.in_flight(), client.overdue(Deadline::now()).0), (1, 1), "it runs");
+    rig.release.send(()).unwrap();
+    until(|| client.overdue(Deadline::now()).0 == 0);
+    assert_eq!(client.in_flight(), 0);
+}
+
 #[test]
 fn failures_are_told_apart() {
     let rig = rig(1);

@@ -178,6 +178,31 @@ async fn a_hold_ends_by_itself_when_a_try_goes_well() {
     ward.end().await;
 }
 
+/// All its calls end, each too late for its caller, and then nobody calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_too_late_is_not_stuck_and_drains_well() {
+    let ward = Ward::start_with(quick(), |builder| {
+        let health = HealthPolicy { stuck_after: Duration::from_millis(600), ..often() };
+        builder.with_rpc_timeout(Duration::from_millis(600)).with_health_policy(health)
+    })
+    .await;
+    let pid = ward.rig.ready_pid(&ward.probe, 1).await;
+    let late: Vec<_> = (0..CONCURRENCY).map(|_| ward.begin("Wait", &json!(900))).collect();
+    for call in late {
+        let late = show(&call.await.expect("no panic"));
+        assert!(late.contains("did not answer Wait"), "{late}");
+    }
+    // Longer than it takes to be found stuck.
+    for _ in 0..4 {
+        let waited = ward.rig.forward(&ward.actor, OTHER, "Wait", &json!(400)).await;
+        assert_eq!(show(&waited), "ok: waited");
+    }
+    assert_eq!(ward.rig.ready_pid(&ward.probe, 1).await, pid);
+    ward.attend(ProviderAct::Restart).await.expect("it drains");
+    assert_eq!(ward.row().await.last_exit.as_deref(), Some("exited with code 0"));
+    ward.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_stuck_in_all_its_calls_is_restarted_as_hung() {
     let ward = Ward::start_with(quick(), |builder| builder.with_rpc_timeout(Duration::from_secs(1))).await;

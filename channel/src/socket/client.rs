@@ -9,6 +9,7 @@
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cofferdam_protocol::DecodeError;
 use cofferdam_protocol::call::{CallId, Header, Request};
@@ -21,6 +22,9 @@ use super::reader::{Frame, FrameReader};
 use super::writer::{Writer, Written};
 use super::{Broken, OnBroken, Until, prepare};
 use crate::{CallFailure, Cancelled, Client, Deadline, Outgoing};
+
+/// How long whoever only asks how many calls there are reads for that. A peer may never stop sending.
+const CATCH_UP_MAX: Duration = Duration::from_millis(1);
 
 /// The bounds of one client.
 #[derive(Clone, Copy, Debug)]
@@ -245,7 +249,21 @@ impl SocketClient {
     /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once. For
     /// whoever supervises the peer; it holds up calls for a moment, so ask rarely.
     pub fn overdue(&self, moment: Deadline) -> (usize, usize) {
+        self.catch_up();
         self.flight.lock().overdue(moment)
+    }
+
+    /// Reads the answers that have come and that nobody waits for: the calls are not in flight any more. Never waits.
+    fn catch_up(&self) {
+        if self.flight.lock().len() == 0 || self.has_reader_thread() {
+            return;
+        }
+        // Whoever reads for all does it otherwise.
+        let Some(mut reading) = self.reader.try_lock() else { return };
+        let enough = Deadline::after(CATCH_UP_MAX);
+        while !self.is_broken() && !enough.expired() && self.read_one(&mut reading, Deadline::now().into()) {}
+        drop(reading);
+        self.flight.lock().hand_over_reading();
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -296,6 +314,7 @@ impl Client for SocketClient {
     }
 
     fn in_flight(&self) -> usize {
+        self.catch_up();
         self.flight.lock().len()
     }
 }
