@@ -107,7 +107,7 @@ fn masked_line(line: &str) -> Option<String> {
         return None;
     }
     // Whether there is a control group is up to the machine and the user, and has tests of its own.
-    if line.starts_with("- memory in all") {
+    if line.starts_with("- memory that was charged") {
         return None;
     }
     let line =

@@ -99,10 +99,11 @@ fn list<'a>(sheet: &'a mut Sheet, name: &'static str, lines: &[AuthorityReport])
 }
 
 fn process(sheet: &mut Sheet, running: &RunningReport) {
-    let RunningReport { link, state, pid, uid, listening, sandbox, unconfined, limits, control_group } = running;
+    let RunningReport { link, state, why, pid, uid, listening, sandbox, unconfined, limits, control_group } = running;
     for address in listening {
         sheet.cell("listens on", Cell::styled(address, Style::Good));
     }
+    let state = why.as_ref().map_or_else(|| state.clone(), |why| format!("{state}: {why}"));
     sheet.row("link name", link).row("state", state).cell("pid", Cell::maybe(*pid));
     sheet.row("user", uid.map_or_else(|| "the host's".to_owned(), |uid| uid.to_string()));
     let confined = match &**unconfined {

@@ -37,7 +37,12 @@ fn text(report: &PsReport, output: &Output) -> String {
     );
     let mut text = plain(&host);
     text.push_str(&section("actors", report.actors.len(), actors(&report.actors), output));
-    text.push_str(&section("providers", report.providers.len(), providers(&report.providers), output));
+    text.push_str(&section(
+        "providers",
+        report.providers.len(),
+        providers(&report.providers, report.sandbox == "off"),
+        output,
+    ));
     text.push_str(&whys(&report.providers));
     text.push_str(&section("links", report.links.len(), links(&report.links), output));
     text
@@ -64,7 +69,7 @@ fn actors(actors: &[ActorReport]) -> Table {
     table
 }
 
-fn providers(providers: &[ProviderReport]) -> Table {
+fn providers(providers: &[ProviderReport], is_off: bool) -> Table {
     let headings = ["PROVIDER", "NAME", "CONTRACT", "LINK", "PID", "STATE", "GEN", "RESTARTS", "SANDBOX", "LAST EXIT"];
     let mut table = Table::new(headings);
     for provider in providers {
@@ -77,7 +82,7 @@ fn providers(providers: &[ProviderReport]) -> Table {
             Cell::styled(&provider.state, style_of(&provider.state)),
             Cell::new(provider.generation),
             Cell::new(provider.restarts),
-            sandbox(provider),
+            sandbox(provider, is_off),
             Cell::maybe(provider.last_exit.as_deref()),
         ]);
     }
@@ -101,9 +106,10 @@ fn whys(providers: &[ProviderReport]) -> String {
 }
 
 /// Whether all of the sandbox is in force, where there is a process.
-fn sandbox(provider: &ProviderReport) -> Cell {
+fn sandbox(provider: &ProviderReport, is_off: bool) -> Cell {
     match (provider.pid, &*provider.unconfined) {
         (None, _) => Cell::maybe(None::<&str>),
+        (Some(_), _) if is_off => Cell::styled("off", Style::Bad),
         (Some(_), []) => Cell::styled("full", Style::Good),
         (Some(_), missing) => Cell::styled(format!("without {}", missing.join(", ")), Style::Bad),
     }

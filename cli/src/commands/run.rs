@@ -9,7 +9,8 @@ mod plan;
 mod signals;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use cofferdam_host::{Host, HostError, HostManifest, Sandbox, extras};
 use serde::Serialize;
@@ -69,6 +70,9 @@ Example:
 /// How long threads that still run a guest may delay the end of a host that has drained.
 const THREADS_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Signals that come within this are one.
+const ONE_SIGNAL: Duration = Duration::from_millis(500);
+
 /// What is said when everything is up.
 #[derive(Serialize)]
 struct Ready<'a> {
@@ -118,9 +122,12 @@ async fn serve(plan: &Plan, manifest: HostManifest, output: &Output) -> Result<(
         Ok(Start::Up) => announce(&host, plan, output).await,
         Ok(Start::Cut) => {
             tracing::info!("a signal came before everything was up");
-            return drain(&host, &mut signals).await;
+            return drain(&host, &mut signals, "stopped").await;
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            drain(&host, &mut signals, &format!("its start failed: {}", error.report().kind)).await?;
+            return Err(error.into());
+        }
     };
     if outcome.is_ok() {
         tokio::select! {
@@ -128,7 +135,7 @@ async fn serve(plan: &Plan, manifest: HostManifest, output: &Output) -> Result<(
             () = host.stop_wanted() => tracing::info!("draining, because the operator said stop"),
         }
     }
-    drain(&host, &mut signals).await?;
+    drain(&host, &mut signals, "stopped").await?;
     outcome
 }
 
@@ -156,14 +163,19 @@ async fn announce(host: &Host, plan: &Plan, output: &Output) -> Result<(), Failu
     })
 }
 
-/// Ends well, or at once when a second signal comes.
-async fn drain(host: &Host, signals: &mut Signals) -> Result<(), Failure> {
-    tokio::select! {
-        () = host.stop() => Ok(()),
-        () = signals.next() => {
-            tracing::warn!("a second signal: ending at once, without having drained");
-            // Threads that run a guest would hold up a return from here; the shims die with this process.
-            std::process::exit(Exit::Failed as i32)
+/// Ends well, or at once when another signal comes.
+async fn drain(host: &Host, signals: &mut Signals, why: &str) -> Result<(), Failure> {
+    let began = Instant::now();
+    let mut stopping = pin!(host.stop_because(why));
+    loop {
+        tokio::select! {
+            () = &mut stopping => return Ok(()),
+            // Whoever signals the process and its group, as `timeout` does, says one thing.
+            () = signals.next() => if began.elapsed() >= ONE_SIGNAL {
+                tracing::warn!("a second signal: ending at once, without having drained");
+                // Threads that run a guest would hold up a return from here; the shims die with this process.
+                std::process::exit(Exit::Failed as i32)
+            }
         }
     }
 }

@@ -94,6 +94,7 @@ impl Operations for Puppet {
             effective: vec![line("listen", "${BIND:127.0.0.1}:${PORT:8080}", "by the values of each bound link")],
             running: Some(RunningReport {
                 link: "default".into(),
+                why: None,
                 state: "ready".into(),
                 pid: Some(7),
                 uid: Some(1_879_048_192),

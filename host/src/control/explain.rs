@@ -55,6 +55,9 @@ pub struct RunningReport {
     pub link: String,
     /// Its state, as in `ps`.
     pub state: String,
+    /// Why it is in that state, where that needs a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// Its process, while there is one.
     pub pid: Option<u32>,
     /// The user that it runs as; `None` is the host's.

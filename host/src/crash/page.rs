@@ -158,7 +158,7 @@ fn resources(page: &mut String, report: &CrashReport) {
     line!(page, "- computed: {} in the provider, {} in the kernel", seconds(used.user_ms), seconds(used.system_ms));
     line!(page, "- memory: {} KiB at most", used.memory_bytes_peak >> 10);
     if let Some(bytes) = used.group_memory_bytes_peak {
-        line!(page, "- memory in all, with what the kernel held for it: {} KiB at most", bytes >> 10);
+        line!(page, "- memory that was charged to it, with what the kernel held for it: {} KiB at most", bytes >> 10);
     }
     line!(page, "- page faults: {} major, {} minor", used.page_faults_major, used.page_faults_minor);
 }

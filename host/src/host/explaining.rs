@@ -31,6 +31,7 @@ impl Host {
         let running = RunningReport {
             link: key.link_name.clone(),
             state: status.state.to_owned(),
+            why: status.why.clone(),
             pid: status.pid,
             uid: entry.sandbox.identity.map(|identity| identity.uid),
             listening: authority.listeners(),

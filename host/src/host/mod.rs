@@ -207,6 +207,12 @@ impl Host {
     /// Stops in this order: refuses new calls, waits for those on their way (as long as a call may take), drains every
     /// provider, ends the actors, and closes the operator's socket and the audit log. A host does not start again.
     pub async fn stop(&self) {
+        self.stop_because("stopped").await;
+    }
+
+    /// The same, with another reason in the audit log.
+    pub async fn stop_because(&self, why: &str) {
+        let why = why.to_owned();
         let Some(running) = self.inner.running.get() else { return };
         let broker = &self.inner.broker;
         broker.refuse_new_calls();
@@ -235,7 +241,7 @@ impl Host {
         let audit = running.audit.lock().take();
         if let Some(audit) = audit {
             // A panic of the thread is in the log already.
-            let _ = tokio::task::spawn_blocking(move || audit.close("stopped")).await;
+            let _ = tokio::task::spawn_blocking(move || audit.close(&why)).await;
         }
     }
 

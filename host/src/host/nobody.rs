@@ -27,6 +27,9 @@ const LAST_SPARED: u32 = 16;
 /// Directories deeper than this are no provider's of ours.
 const DEPTH_MAX: u32 = 64;
 
+/// What is looked at in a directory that is its provider's already.
+const MENDED_MAX: usize = 10_000;
+
 /// Two providers that start at once must not take the same id.
 static CHOOSING: Mutex<()> = Mutex::new(());
 
@@ -36,11 +39,17 @@ pub(super) fn for_directory(dir: &Path, all: &Path) -> io::Result<Option<Identit
         return Ok(None);
     }
     let range = usable(&fs::read_to_string("/proc/self/uid_map")?);
-    let _turn = CHOOSING.lock();
+    let turn = CHOOSING.lock();
     let owner = fs::symlink_metadata(dir)?.uid();
     let uid = if range.contains(&owner) { owner } else { choose(&range, &taken(all)?, dir)? };
-    if uid != owner {
-        give(&File::from(open(dir, DIRECTORY, Mode::empty())?), uid, DEPTH_MAX)?;
+    let opened = || io::Result::Ok(File::from(open(dir, DIRECTORY, Mode::empty())?));
+    if uid == owner {
+        drop(turn);
+        // Without a sandbox it may have made files as root. How much lies there is up to it, so this has a bound.
+        let mended = give(&opened()?, uid, DEPTH_MAX, &mut { MENDED_MAX });
+        mended.unwrap_or_else(|error| tracing::warn!(dir = %dir.display(), %error, "not all of it is the provider's"));
+    } else {
+        give(&opened()?, uid, DEPTH_MAX, &mut { usize::MAX })?;
     }
     Ok(Some(Identity { uid, gid: uid }))
 }
@@ -97,16 +106,18 @@ fn taken(all: &Path) -> io::Result<BTreeSet<u32>> {
 }
 
 /// Changes the owner of a directory and all that lies in it, without following a link anywhere. It goes from descriptor
-/// to descriptor: what somebody puts in the place of a directory meanwhile is not what was opened.
-fn give(dir: &File, uid: u32, depth: u32) -> io::Result<()> {
+/// to descriptor: what somebody puts in the place of a directory meanwhile is not what was opened. `entries_max` is what it
+/// may look at.
+fn give(dir: &File, uid: u32, depth: u32, entries_max: &mut usize) -> io::Result<()> {
     if depth == 0 {
         return Err(io::Error::other("a directory of its own lies too deep in others"));
     }
     let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(uid)));
     for entry in fs::read_dir(format!("/proc/self/fd/{}", dir.as_raw_fd()))? {
+        *entries_max = entries_max.checked_sub(1).ok_or_else(|| io::Error::other("too much lies in it"))?;
         let name = entry?.file_name();
         match openat(dir, name.as_os_str(), DIRECTORY, Mode::empty()) {
-            Ok(below) => give(&File::from(below), uid, depth - 1)?,
+            Ok(below) => give(&File::from(below), uid, depth - 1, entries_max)?,
             // A link is neither followed nor a directory.
             Err(Errno::ENOTDIR | Errno::ELOOP) => {
                 fchownat(dir, name.as_os_str(), owner.0, owner.1, AtFlags::AT_SYMLINK_NOFOLLOW)?;
@@ -153,7 +164,7 @@ mod tests {
             std::os::unix::fs::symlink(to, own.join(name)).unwrap();
         }
         let open = |path: &Path| open(path, DIRECTORY, Mode::empty());
-        give(&File::from(open(&own).unwrap()), RANGE.start, DEPTH_MAX).unwrap();
+        give(&File::from(open(&own).unwrap()), RANGE.start, DEPTH_MAX, &mut 5).unwrap();
         for (path, uid) in [
             (own.clone(), RANGE.start),
             (own.join("below/file"), RANGE.start),
@@ -164,7 +175,16 @@ mod tests {
             assert_eq!(fs::symlink_metadata(&path).unwrap().uid(), uid, "{}", path.display());
         }
         assert!(open(&own.join("to-directory")).is_err(), "a link in its place is no directory");
-        assert!(give(&File::from(open(&own).unwrap()), RANGE.start, 1).is_err(), "it lies too deep");
+        for (depth, mut entries) in [(1, 5), (DEPTH_MAX, 3)] {
+            let given = give(&File::from(open(&own).unwrap()), RANGE.start, depth, &mut entries);
+            assert!(given.is_err(), "it lies too deep, or too much lies there");
+        }
+        // What was made meanwhile without a sandbox is its own, too.
+        let all = place.path().to_owned();
+        fs::write(own.join("below/later"), "").unwrap();
+        let identity = for_directory(&own, &all).unwrap().unwrap();
+        let later = fs::symlink_metadata(own.join("below/later")).unwrap();
+        assert_eq!((identity.uid, later.uid()), (RANGE.start, RANGE.start));
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub enum Fault {
     #[error("{found} is not a number from {min} to {max} with at most three decimals")]
     NotADecimal { found: String, min: f64, max: u32 },
     /// Not a size within the bounds.
-    #[error("{found} is not a size from {min} to {max} bytes")]
+    #[error("{found} is not a size from {min} to {max} bytes, by itself or in KiB, MiB, GiB or TiB")]
     NotASize { found: String, min: u64, max: u64 },
     /// Not a time within the bounds.
     #[error("{found} is not a time from {min:?} to {max:?}")]

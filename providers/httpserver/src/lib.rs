@@ -198,6 +198,9 @@ impl HttpServer {
         let socket = self.host.listen(&address.to_string()).map_err(|error| {
             let next = match error {
                 CallError::Denied(_) => "grant it to this provider, or give the link another PORT",
+                _ if error.to_string().contains("Cannot assign requested address") => {
+                    "give the link a BIND of this machine"
+                }
                 _ => "end what listens there, or give the link another PORT",
             };
             Failure::new(format!("{address} ({ADDRESS_VALUES}) cannot be served: {error}; {next}"))
