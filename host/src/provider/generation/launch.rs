@@ -27,7 +27,7 @@ use crate::provider::group::Group;
 use crate::provider::hidden::Hidden;
 use crate::provider::outbox::{BrokenTo, Outbox};
 use crate::provider::output::{self, Source};
-use crate::provider::spawner::Spawned;
+use crate::provider::spawner::{Awaited, Spawned};
 use crate::provider::tail::Tail;
 use crate::provider::{ProviderSpec, Surroundings};
 use crate::supervision::Generation;
@@ -51,7 +51,9 @@ impl NotLaunched {
     }
 
     /// The processes of the start are ended. Whether one had ended by itself says more than what the host saw of it.
-    async fn after(group: Unwatched, (act, before): (&str, &str), error: &ControlError) -> Self {
+    async fn after((group, awaited): (Unwatched, Awaited), (act, before): (&str, &str), error: &ControlError) -> Self {
+        // Whoever starts processes moves on before the group is removed.
+        drop(awaited);
         match group.end().await {
             Some(exit) => Self { why: format!("its process {exit} before it was {before}"), exit: Some(exit) },
             None => Self::because(format!("{act} failed: {error}")),
@@ -111,7 +113,6 @@ impl Process {
         let Ends { down, server, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
 
         let met = meet((&mut stream, words), (spec, generation), &group, theirs).await;
-        drop(awaited);
         let pid = met.as_ref().map_or(group.leader(), |met| met.pid.as_raw().cast_unsigned());
         for (name, stream) in [("stdout", stdout.into()), ("stderr", stderr.into())] {
             let source = Source { name, provider: spec.key.clone(), pid, tail: tail.clone() };
@@ -119,7 +120,9 @@ impl Process {
         }
         let Met { pid, missing, delivered } = match met {
             Ok(met) => met,
-            Err(error) => return Err(NotLaunched::after(group, ("greeting its process", "greeted"), &error).await),
+            Err(error) => {
+                return Err(NotLaunched::after((group, awaited), ("greeting its process", "greeted"), &error).await);
+            }
         };
         if !spec.sandbox.accepts(missing) {
             let why =
@@ -127,10 +130,13 @@ impl Process {
             return Err(NotLaunched::because(format!("its process is not confined by: {missing}{why}")));
         }
         if let Err(error) = delivered {
-            return Err(NotLaunched::after(group, ("telling its process what to load", "told"), &error).await);
+            return Err(
+                NotLaunched::after((group, awaited), ("telling its process what to load", "told"), &error).await
+            );
         }
         let child = Child::watch(pid, group).map_err(system("watching its process"))?;
         let control = Arc::new(stream);
+        drop(awaited);
         Ok(Self {
             child,
             born,
