@@ -15,6 +15,7 @@ mod cancelled;
 pub mod control;
 mod deadline;
 pub mod descriptors;
+pub mod lane;
 pub mod socket;
 mod tier;
 

@@ -1,0 +1,10 @@
+//! The lane tier: calls in memory that both sides map. A lane is one call in flight: a word that says how far it is, and a
+//! slab with its bytes. A caller waits at its own lane, so nobody sorts answers; the callee waits at one bell for all.
+
+mod futex;
+mod layout;
+mod region;
+mod word;
+
+pub use layout::{CLASSES_MAX, Class, LANES_MAX, Layout};
+pub use region::Region;

@@ -1,0 +1,319 @@
+//! The memory of one direction: made and sealed by the host, mapped by both sides.
+//!
+//! **What the other side writes is never believed.** It may change at any moment, so each number is read once and checked,
+//! and bytes are copied before anybody looks at them. The one exception is made by whoever maps it, and says that it trusts
+//! the other side: a shim, in what its host has asked.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::stat::fstat;
+use nix::unistd::ftruncate;
+
+use super::futex::SharedWord;
+use super::layout::{ASKED, ASLEEP, CLASSES_MAX, Class, GONE, LANE_BYTES, Layout, MAGIC, Slab};
+use super::word::Bell;
+
+/// What both sides tell each other of one call, beside the word: where it is in a lane's 64 bytes.
+#[derive(Clone, Copy)]
+pub(super) enum Field {
+    /// By the callee: on which processor it took the call, and one more.
+    Processor = 4,
+    /// By whoever hands over: the bytes of argument, answer or words.
+    Bytes = 8,
+    /// By the caller: the bytes of the header.
+    HeaderBytes = 12,
+    /// By the callee: 0, or the number of a fault and one more.
+    Outcome = 16,
+    /// By the caller: the lane in whose slab the answer is to lie.
+    AnswerLane = 20,
+}
+
+/// Where in a lane the caller's number of the call is.
+const CALL: usize = 24;
+const _: () = assert!(CALL + 8 <= LANE_BYTES);
+
+/// Mapped memory of one direction.
+pub struct Region {
+    base: NonNull<u8>,
+    bytes: NonZeroUsize,
+    memory: OwnedFd,
+    layout: Layout,
+    slabs: Vec<Slab>,
+}
+
+// SAFETY: it is memory that another process changes as well. All access is by atomics, or by copies of plain bytes.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Makes it. Its length can't be changed by anybody from then on, so that nobody faults in it.
+    pub fn make(layout: Layout) -> io::Result<Self> {
+        let memory = memfd_create(c"cofferdam-lanes", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        let (_, bytes) = layout.slabs();
+        ftruncate(&memory, i64::try_from(bytes).map_err(io::Error::other)?)?;
+        let seals = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+        fcntl(&memory, FcntlArg::F_ADD_SEALS(seals))?;
+        let this = Self::map(memory, layout)?;
+        this.describe();
+        Ok(this)
+    }
+
+    /// Maps what the host has made, as it is described there. For a shim, which believes its host.
+    pub fn open(memory: OwnedFd) -> io::Result<Self> {
+        let strange = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("the lanes are {what}"));
+        let least = Layout::new(&[Class { lanes: 1, slab_bytes: 1 }]).ok_or_else(|| strange("without a layout"))?;
+        let bytes = usize::try_from(fstat(&memory)?.st_size).map_err(io::Error::other)?;
+        if bytes < least.slabs().1 {
+            return Err(strange("too short"));
+        }
+        // What says how long it has to be lies in the part that each has.
+        let first = Self::map(memory, least)?;
+        let layout = first.described().ok_or_else(|| strange("not described"))?;
+        let memory = first.memory.try_clone()?;
+        if layout.slabs().1 != bytes {
+            return Err(strange("of another length than they say"));
+        }
+        Self::map(memory, layout)
+    }
+
+    fn map(memory: OwnedFd, layout: Layout) -> io::Result<Self> {
+        let (slabs, bytes) = layout.slabs();
+        let bytes = NonZeroUsize::new(bytes).ok_or(Errno::EINVAL)?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at a place of the kernel's choice.
+        let base = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE, &memory, 0)? };
+        Ok(Self { base: base.cast(), bytes, memory, layout, slabs })
+    }
+
+    /// To be handed over.
+    pub fn memory(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
+    }
+
+    /// Which lanes there are.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(super) fn word(&self, lane: usize) -> &SharedWord {
+        self.word_at(Layout::lane_at(lane))
+    }
+
+    /// Which lanes have been asked.
+    pub(super) fn bell(&self) -> Bell<'_, SharedWord> {
+        Bell { asked: self.words_at(ASKED), asleep: self.word_at(ASLEEP) }
+    }
+
+    /// Of which lanes the callers have gone.
+    pub(super) fn gone(&self) -> Bell<'_, SharedWord> {
+        Bell { asked: self.words_at(GONE), asleep: self.word_at(ASLEEP) }
+    }
+
+    pub(super) fn get(&self, lane: usize, field: Field) -> u32 {
+        self.field(lane, field).load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self, lane: usize, field: Field, value: u32) {
+        self.field(lane, field).store(value, Ordering::Relaxed);
+    }
+
+    /// The caller's number of the call in a lane.
+    pub(super) fn call(&self, lane: usize) -> &AtomicU64 {
+        // SAFETY: the place is a multiple of 8 within the mapping, and used by atomics alone.
+        unsafe { &*self.place(Layout::lane_at(lane) + CALL, 8).cast() }
+    }
+
+    /// What the slab of a lane takes, beside a header.
+    pub(super) fn slab_bytes(&self, lane: usize) -> usize {
+        self.slabs[lane].bytes
+    }
+
+    /// Writes the header of a call.
+    pub(super) fn write_header(&self, lane: usize, header: &[u8]) {
+        self.copy_to(self.slabs[lane].at, &header[..header.len().min(CALL_HEADER_BYTES_MAX)]);
+    }
+
+    /// Writes argument, answer or words, as far as the slab takes it.
+    pub(super) fn write(&self, lane: usize, bytes: &[u8]) {
+        let Slab { at, bytes: room } = self.slabs[lane];
+        self.copy_to(at + CALL_HEADER_BYTES_MAX, &bytes[..bytes.len().min(room)]);
+    }
+
+    /// Copies the header of a call.
+    pub(super) fn read_header(&self, lane: usize, bytes: usize, into: &mut Vec<u8>) {
+        self.copy_from(self.slabs[lane].at, bytes.min(CALL_HEADER_BYTES_MAX), into);
+    }
+
+    /// Copies argument, answer or words, as far as the slab takes it.
+    pub(super) fn read(&self, lane: usize, bytes: usize, into: &mut Vec<u8>) {
+        let Slab { at, bytes: room } = self.slabs[lane];
+        self.copy_from(at + CALL_HEADER_BYTES_MAX, bytes.min(room), into);
+    }
+
+    /// Gives the memory of a slab back, whatever was in it.
+    pub(super) fn forget(&self, lane: usize) -> io::Result<()> {
+        let Slab { at, bytes } = self.slabs[lane];
+        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        Ok(fallocate(&self.memory, flags, at as i64, (CALL_HEADER_BYTES_MAX + bytes) as i64)?)
+    }
+
+    fn copy_to(&self, at: usize, bytes: &[u8]) {
+        let place = self.place(at, bytes.len());
+        // SAFETY: the place is within the mapping and no reference to it exists. The other side may write there at the same
+        // time, if it is hostile; then other bytes lie there, of which nothing is believed.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+    }
+
+    fn copy_from(&self, at: usize, bytes: usize, into: &mut Vec<u8>) {
+        let place = self.place(at, bytes);
+        into.clear();
+        into.reserve(bytes);
+        // SAFETY: the place is within the mapping, and there is room for so many bytes, each of which is one after the copy.
+        // The other side may write there at the same time, if it is hostile; then it is a mixture that was copied, once.
+        unsafe {
+            ptr::copy_nonoverlapping(place, into.as_mut_ptr(), bytes);
+            into.set_len(bytes);
+        }
+    }
+
+    fn field(&self, lane: usize, field: Field) -> &AtomicU32 {
+        // SAFETY: the place is a multiple of 4 within the mapping, and used by atomics alone.
+        unsafe { &*self.place(Layout::lane_at(lane) + field as usize, 4).cast() }
+    }
+
+    fn word_at(&self, at: usize) -> &SharedWord {
+        // SAFETY: all places of words are multiples of 4, lie in what is mapped as long as this lives, and are used as words.
+        unsafe { SharedWord::at(self.place(at, 4)) }
+    }
+
+    fn words_at(&self, at: usize) -> &[SharedWord] {
+        let count = self.layout.bell_words();
+        let first = self.place(at, 4 * count);
+        // SAFETY: as above, one behind the other.
+        unsafe { std::slice::from_raw_parts(first.cast(), count) }
+    }
+
+    fn place(&self, at: usize, bytes: usize) -> *mut u8 {
+        assert!(at.checked_add(bytes).is_some_and(|end| end <= self.bytes.get()), "it is within the mapping");
+        // SAFETY: it is.
+        unsafe { self.base.as_ptr().add(at) }
+    }
+
+    fn describe(&self) {
+        let classes = self.layout.classes();
+        let mut page = MAGIC.to_le_bytes().to_vec();
+        page.extend((classes.len() as u64).to_le_bytes());
+        for Class { lanes, slab_bytes } in classes {
+            page.extend([lanes.to_le_bytes(), slab_bytes.to_le_bytes()].concat());
+        }
+        self.copy_to(0, &page);
+    }
+
+    fn described(&self) -> Option<Layout> {
+        let mut page = Vec::new();
+        self.copy_from(0, 16 + 8 * CLASSES_MAX, &mut page);
+        let (head, classes) = page.split_at(16);
+        let number = |bytes: &[u8]| bytes.try_into().map(u32::from_le_bytes).ok();
+        let count = number(&head[8..12])? as usize;
+        if head[..8] != MAGIC.to_le_bytes() || count > CLASSES_MAX {
+            return None;
+        }
+        let class = |bytes: &[u8]| Some(Class { lanes: number(&bytes[..4])?, slab_bytes: number(&bytes[4..])? });
+        let classes = classes.chunks_exact(8).take(count).map(class).collect::<Option<Vec<_>>>()?;
+        Layout::new(&classes)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: it is our mapping, and nobody has a reference to it any more.
+        let unmapped = unsafe { munmap(self.base.cast::<c_void>(), self.bytes.get()) };
+        debug_assert!(unmapped.is_ok(), "it was mapped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> Layout {
+        Layout::new(&[Class { lanes: 2, slab_bytes: 100 }, Class { lanes: 1, slab_bytes: 10_000 }]).unwrap()
+    }
+
+    #[test]
+    fn both_sides_see_the_same() {
+        let ours = Region::make(layout()).unwrap();
+        let theirs = Region::open(ours.memory().try_clone_to_owned().unwrap()).unwrap();
+        assert_eq!(theirs.layout(), ours.layout());
+        for (lane, bytes) in [(0, 100), (1, 7), (2, 10_000)] {
+            let payload: Vec<u8> = (0..bytes).map(|at| (at + lane) as u8).collect();
+            ours.write_header(lane, b"header");
+            ours.write(lane, &payload);
+            ours.set(lane, Field::Bytes, bytes as u32);
+            let (mut header, mut came) = (Vec::new(), Vec::new());
+            theirs.read_header(lane, 6, &mut header);
+            theirs.read(lane, theirs.get(lane, Field::Bytes) as usize, &mut came);
+            assert_eq!((&*header, came), (&b"header"[..], payload));
+        }
+    }
+
+    #[test]
+    fn no_number_leads_out_of_a_slab() {
+        let region = Region::make(layout()).unwrap();
+        region.write(0, &[1; 5000]);
+        let mut came = Vec::new();
+        region.read(0, usize::MAX, &mut came);
+        assert_eq!(came, [1; 100]);
+        region.read_header(2, usize::MAX, &mut came);
+        assert_eq!(came.len(), CALL_HEADER_BYTES_MAX);
+        region.read(1, 100, &mut came);
+        assert_eq!(came, [0; 100], "the next slab is untouched");
+        region.forget(0).unwrap();
+        region.read(0, 100, &mut came);
+        assert_eq!(came, [0; 100]);
+    }
+
+    #[test]
+    fn what_is_no_region_is_refused() {
+        let memory = |bytes: &[u8], length| {
+            let memory = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
+            ftruncate(&memory, length).unwrap();
+            nix::sys::uio::pwrite(&memory, bytes, 0).unwrap();
+            memory
+        };
+        let region = Region::make(layout()).unwrap();
+        let mut good = Vec::new();
+        region.copy_from(0, 64, &mut good);
+        let bytes = i64::try_from(region.bytes.get()).unwrap();
+        let changed = |at: usize, value| {
+            let mut changed = good.clone();
+            changed[at] = value;
+            changed
+        };
+        assert!(Region::open(memory(&good, bytes)).is_ok());
+        for (page, length) in [
+            (good.clone(), 4096),
+            (good.clone(), bytes + 4096),
+            (changed(0, 0), bytes),
+            (changed(8, 0), bytes),
+            (changed(8, 99), bytes),
+            (changed(16, 0), bytes),
+            (changed(16, 3), bytes),
+            (changed(27, 255), bytes),
+        ] {
+            assert!(Region::open(memory(&page, length)).is_err(), "{page:?} of {length}");
+        }
+    }
+}
