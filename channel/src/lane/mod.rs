@@ -1,6 +1,7 @@
 //! The lane tier: calls in memory that both sides map. A lane is one call in flight: a word that says how far it is, and a
 //! slab with its bytes. A caller waits at its own lane, so nobody sorts answers; the callee waits at one bell for all.
 
+mod claims;
 mod futex;
 mod layout;
 mod region;

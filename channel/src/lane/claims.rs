@@ -1,0 +1,278 @@
+//! Which lanes are free. It lies in the caller's own memory: the other side has no say in it. Claiming takes no lock
+//! while there is room; where there is none, whoever came first is next.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::word::LANES_IN_WORD;
+use crate::Deadline;
+
+/// How many calls may wait for each that may be in flight.
+const WAITING_PER_CALL: usize = 16;
+/// How long whoever is next waits before it looks for lanes that came back by themselves, where any are to.
+const LEFT_LOOK: Duration = Duration::from_millis(2);
+
+/// The lanes of one direction.
+pub(super) struct Claims {
+    free: Vec<AtomicU32>,
+    /// Their callers have gone, and their callee has not ended the call.
+    left: Vec<AtomicU32>,
+    left_count: AtomicUsize,
+    in_use: AtomicUsize,
+    in_use_max: usize,
+    waiting: AtomicUsize,
+    queue: Mutex<VecDeque<Arc<Condvar>>>,
+}
+
+/// Why there is no lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoLane {
+    /// As many wait as may.
+    Crowded,
+    /// The wait is over.
+    Over,
+}
+
+impl Claims {
+    pub(super) fn new(lanes: usize, in_use_max: usize) -> Self {
+        let words = lanes.div_ceil(LANES_IN_WORD);
+        let none = || (0..words).map(|_| AtomicU32::new(0)).collect::<Vec<_>>();
+        let this = Self {
+            free: none(),
+            left: none(),
+            left_count: AtomicUsize::new(0),
+            in_use: AtomicUsize::new(0),
+            in_use_max: in_use_max.min(lanes),
+            waiting: AtomicUsize::new(0),
+            queue: Mutex::default(),
+        };
+        (0..lanes).for_each(|lane| this.set(&this.free, lane));
+        this
+    }
+
+    /// How many calls are in flight at most.
+    pub(super) const fn in_use_max(&self) -> usize {
+        self.in_use_max
+    }
+
+    /// How many are, and how many wait.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.in_use.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed))
+    }
+
+    /// Claims one of `among`, at once or in turn. `came_back` says of a lane that was left whether its callee has ended the
+    /// call; `next_look` until when to wait before `is_over` is asked again.
+    pub(super) fn claim(
+        &self,
+        among: Range<usize>,
+        came_back: &dyn Fn(usize) -> bool,
+        (is_over, next_look): (&dyn Fn() -> bool, &dyn Fn() -> Deadline),
+    ) -> Result<usize, NoLane> {
+        if self.waiting.load(Ordering::Relaxed) == 0
+            && let Some(lane) = self.try_claim(&among, came_back)
+        {
+            return Ok(lane);
+        }
+        let turn = Arc::new(Condvar::new());
+        let mut queue = self.queue.lock();
+        if queue.len() >= WAITING_PER_CALL * self.in_use_max {
+            return Err(NoLane::Crowded);
+        }
+        queue.push_back(turn.clone());
+        self.waiting.store(queue.len(), Ordering::Relaxed);
+        let claimed = loop {
+            // With the fence of whoever releases: it sees us, or we see what it released.
+            fence(Ordering::SeqCst);
+            let is_next = queue.front().is_some_and(|next| Arc::ptr_eq(next, &turn));
+            if is_next && let Some(lane) = self.try_claim(&among, came_back) {
+                break Ok(lane);
+            }
+            if is_over() {
+                break Err(NoLane::Over);
+            }
+            let mut until = next_look();
+            if is_next && self.left_count.load(Ordering::Relaxed) > 0 {
+                until = until.min(Deadline::after(LEFT_LOOK));
+            }
+            turn.wait_for(&mut queue, until.remaining());
+        };
+        queue.retain(|other| !Arc::ptr_eq(other, &turn));
+        self.waiting.store(queue.len(), Ordering::Relaxed);
+        // There may be room for more than one.
+        if let Some(next) = queue.front() {
+            next.notify_one();
+        }
+        claimed
+    }
+
+    /// One more lane for a call that has one, without a turn. None if there is none now.
+    pub(super) fn claim_another(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
+        self.take_back(came_back);
+        let lane = self.take(among)?;
+        self.in_use.fetch_add(1, Ordering::Relaxed);
+        Some(lane)
+    }
+
+    fn try_claim(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
+        self.take_back(came_back);
+        let room = |in_use: usize| (in_use < self.in_use_max).then_some(in_use + 1);
+        self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
+        let lane = self.take(among);
+        if lane.is_none() {
+            self.in_use.fetch_sub(1, Ordering::Relaxed);
+        }
+        lane
+    }
+
+    /// The lowest: its memory is warm.
+    fn take(&self, among: &Range<usize>) -> Option<usize> {
+        for (at, word) in self.free.iter().enumerate().skip(among.start / LANES_IN_WORD) {
+            loop {
+                let free = word.load(Ordering::Relaxed) & mask(at, among);
+                if free == 0 {
+                    break;
+                }
+                let bit = 1 << free.trailing_zeros();
+                // What was done in the lane before it was released is over.
+                if word.fetch_and(!bit, Ordering::Acquire) & bit != 0 {
+                    return Some(at * LANES_IN_WORD + free.trailing_zeros() as usize);
+                }
+            }
+        }
+        None
+    }
+
+    /// The lane is free again.
+    pub(super) fn release(&self, lane: usize) {
+        self.in_use.fetch_sub(1, Ordering::Relaxed);
+        let bit = 1 << (lane % LANES_IN_WORD);
+        self.free[lane / LANES_IN_WORD].fetch_or(bit, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) > 0
+            && let Some(next) = self.queue.lock().front()
+        {
+            next.notify_one();
+        }
+    }
+
+    /// The caller has gone; the lane is free when its callee has ended the call.
+    pub(super) fn leave(&self, lane: usize) {
+        self.set(&self.left, lane);
+        self.left_count.fetch_add(1, Ordering::Release);
+    }
+
+    /// Releases the lanes that were left and have come back.
+    fn take_back(&self, came_back: &dyn Fn(usize) -> bool) {
+        if self.left_count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        for (at, word) in self.left.iter().enumerate() {
+            let left = word.load(Ordering::Relaxed);
+            for bit in (0..LANES_IN_WORD).filter(|bit| left & (1 << bit) != 0) {
+                let lane = at * LANES_IN_WORD + bit;
+                // Of several that look one takes it back.
+                if came_back(lane) && word.fetch_and(!(1 << bit), Ordering::AcqRel) & (1 << bit) != 0 {
+                    self.left_count.fetch_sub(1, Ordering::Relaxed);
+                    self.in_use.fetch_sub(1, Ordering::Relaxed);
+                    self.set(&self.free, lane);
+                }
+            }
+        }
+    }
+
+    /// All who wait look again.
+    pub(super) fn rouse(&self) {
+        self.queue.lock().iter().for_each(|turn| {
+            turn.notify_one();
+        });
+    }
+
+    fn set(&self, words: &[AtomicU32], lane: usize) {
+        words[lane / LANES_IN_WORD].fetch_or(1 << (lane % LANES_IN_WORD), Ordering::Release);
+    }
+}
+
+/// The bits of a word that stand for lanes of a range.
+fn mask(word: usize, among: &Range<usize>) -> u32 {
+    let bit = |lane: usize| lane.saturating_sub(word * LANES_IN_WORD).min(LANES_IN_WORD) as u32;
+    let below = |bits: u32| if bits == u32::BITS { u32::MAX } else { (1 << bits) - 1 };
+    below(bit(among.end)) & !below(bit(among.start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: (&dyn Fn() -> bool, &dyn Fn() -> Deadline) = (&|| false, &|| Deadline::NEVER);
+    const AT_ONCE: (&dyn Fn() -> bool, &dyn Fn() -> Deadline) = (&|| true, &|| Deadline::NEVER);
+
+    #[test]
+    fn the_lowest_that_is_large_enough_is_claimed() {
+        let claims = Claims::new(70, 70);
+        let claim = |among| claims.claim(among, &|_| false, AT_ONCE);
+        assert_eq!((claim(0..70), claim(0..70), claim(40..70), claim(64..70)), (Ok(0), Ok(1), Ok(40), Ok(64)));
+        claims.release(0);
+        assert_eq!((claim(0..70), claim(68..70), claim(68..70)), (Ok(0), Ok(68), Ok(69)));
+        assert_eq!(claim(68..70), Err(NoLane::Over));
+        assert_eq!(claims.counts(), (6, 0));
+    }
+
+    #[test]
+    fn no_more_than_may_be_are_in_use() {
+        let claims = Claims::new(8, 2);
+        let claim = || claims.claim(0..8, &|_| false, AT_ONCE);
+        assert_eq!((claim(), claim(), claim()), (Ok(0), Ok(1), Err(NoLane::Over)));
+        assert_eq!(claims.claim_another(&(4..8), &|_| false), Some(4), "for a call that has one");
+        claims.release(4);
+        claims.release(0);
+        assert_eq!(claim(), Ok(0));
+    }
+
+    #[test]
+    fn what_was_left_is_free_when_it_came_back() {
+        let claims = Claims::new(2, 2);
+        let claim = |back: Option<usize>| claims.claim(0..2, &|lane| back == Some(lane), AT_ONCE);
+        assert_eq!((claim(None), claim(None)), (Ok(0), Ok(1)));
+        claims.leave(1);
+        assert_eq!(claim(None), Err(NoLane::Over));
+        assert_eq!(claim(Some(1)), Ok(1));
+        assert_eq!(claim(Some(1)), Err(NoLane::Over), "once");
+    }
+
+    #[test]
+    fn they_get_their_turns_as_they_came() {
+        let claims = Arc::new(Claims::new(1, 1));
+        assert_eq!(claims.claim(0..1, &|_| false, NEVER), Ok(0));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let threads: Vec<_> = (0..WAITING_PER_CALL)
+            .map(|number| {
+                let (theirs, order) = (claims.clone(), order.clone());
+                let thread = std::thread::spawn(move || {
+                    assert_eq!(theirs.claim(0..1, &|_| false, NEVER), Ok(0));
+                    order.lock().push(number);
+                    theirs.release(0);
+                });
+                while claims.counts().1 <= number {
+                    std::thread::yield_now();
+                }
+                thread
+            })
+            .collect();
+        assert_eq!(claims.claim(0..1, &|_| false, NEVER), Err(NoLane::Crowded));
+        claims.release(0);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(*order.lock(), (0..WAITING_PER_CALL).collect::<Vec<_>>());
+        assert_eq!(claims.counts(), (0, 0));
+    }
+
+    #[test]
+    fn masks_are_of_the_range() {
+        assert_eq!((mask(0, &(0..70)), mask(1, &(0..70)), mask(2, &(0..70))), (u32::MAX, u32::MAX, 0x3f));
+        assert_eq!((mask(0, &(40..41)), mask(1, &(40..41)), mask(2, &(40..41))), (0, 0x100, 0));
+    }
+}
