@@ -16,7 +16,11 @@ pub mod control;
 mod deadline;
 pub mod descriptors;
 pub mod lane;
+mod leadership;
+mod running;
+mod serving;
 pub mod socket;
+mod spin;
 mod tier;
 
 pub use cancelled::Cancelled;

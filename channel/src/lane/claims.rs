@@ -23,10 +23,14 @@ pub(super) struct Claims {
     /// Their callers have gone, and their callee has not ended the call.
     left: Vec<AtomicU32>,
     left_count: AtomicUsize,
+    /// By lane: the other lane that its call has, and one more.
+    others: Vec<AtomicU32>,
     in_use: AtomicUsize,
     in_use_max: usize,
     waiting: AtomicUsize,
     queue: Mutex<VecDeque<Arc<Condvar>>>,
+    /// Told to those who wait for a second lane.
+    released: Condvar,
 }
 
 /// Why there is no lane.
@@ -46,10 +50,12 @@ impl Claims {
             free: none(),
             left: none(),
             left_count: AtomicUsize::new(0),
+            others: (0..lanes).map(|_| AtomicU32::new(0)).collect(),
             in_use: AtomicUsize::new(0),
             in_use_max: in_use_max.min(lanes),
             waiting: AtomicUsize::new(0),
             queue: Mutex::default(),
+            released: Condvar::new(),
         };
         (0..lanes).for_each(|lane| this.set(&this.free, lane));
         this
@@ -110,12 +116,26 @@ impl Claims {
         claimed
     }
 
-    /// One more lane for a call that has one, without a turn. None if there is none now.
-    pub(super) fn claim_another(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
-        self.take_back(came_back);
-        let lane = self.take(among)?;
-        self.in_use.fetch_add(1, Ordering::Relaxed);
-        Some(lane)
+    /// One more lane for a call that has one, without a turn: whoever has a lane with the largest slabs asks for none, so
+    /// each of these waits ends. None when it is over.
+    pub(super) fn claim_more(
+        &self,
+        among: Range<usize>,
+        came_back: &dyn Fn(usize) -> bool,
+        (is_over, next_look): (&dyn Fn() -> bool, &dyn Fn() -> Deadline),
+    ) -> Option<usize> {
+        loop {
+            self.take_back(came_back);
+            if let Some(lane) = self.take(&among) {
+                self.in_use.fetch_add(1, Ordering::Relaxed);
+                return Some(lane);
+            }
+            if is_over() {
+                return None;
+            }
+            let mut queue = self.queue.lock();
+            self.released.wait_for(&mut queue, next_look().min(Deadline::after(LEFT_LOOK)).remaining());
+        }
     }
 
     fn try_claim(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
@@ -152,6 +172,7 @@ impl Claims {
         self.in_use.fetch_sub(1, Ordering::Relaxed);
         let bit = 1 << (lane % LANES_IN_WORD);
         self.free[lane / LANES_IN_WORD].fetch_or(bit, Ordering::Release);
+        self.released.notify_all();
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) > 0
             && let Some(next) = self.queue.lock().front()
@@ -160,8 +181,9 @@ impl Claims {
         }
     }
 
-    /// The caller has gone; the lane is free when its callee has ended the call.
-    pub(super) fn leave(&self, lane: usize) {
+    /// The caller has gone; the lane is free when its callee has ended the call, and so is the other that the call has.
+    pub(super) fn leave(&self, lane: usize, other: Option<usize>) {
+        self.others[lane].store(other.map_or(0, |other| other as u32 + 1), Ordering::Relaxed);
         self.set(&self.left, lane);
         self.left_count.fetch_add(1, Ordering::Release);
     }
@@ -178,8 +200,11 @@ impl Claims {
                 // Of several that look one takes it back.
                 if came_back(lane) && word.fetch_and(!(1 << bit), Ordering::AcqRel) & (1 << bit) != 0 {
                     self.left_count.fetch_sub(1, Ordering::Relaxed);
-                    self.in_use.fetch_sub(1, Ordering::Relaxed);
-                    self.set(&self.free, lane);
+                    let other = self.others[lane].swap(0, Ordering::Relaxed).checked_sub(1);
+                    for lane in [Some(lane), other.map(|other| other as usize)].into_iter().flatten() {
+                        self.in_use.fetch_sub(1, Ordering::Relaxed);
+                        self.set(&self.free, lane);
+                    }
                 }
             }
         }
@@ -227,7 +252,7 @@ mod tests {
         let claims = Claims::new(8, 2);
         let claim = || claims.claim(0..8, &|_| false, AT_ONCE);
         assert_eq!((claim(), claim(), claim()), (Ok(0), Ok(1), Err(NoLane::Over)));
-        assert_eq!(claims.claim_another(&(4..8), &|_| false), Some(4), "for a call that has one");
+        assert_eq!(claims.claim_more(4..8, &|_| false, AT_ONCE), Some(4), "for a call that has one");
         claims.release(4);
         claims.release(0);
         assert_eq!(claim(), Ok(0));
@@ -238,10 +263,12 @@ mod tests {
         let claims = Claims::new(2, 2);
         let claim = |back: Option<usize>| claims.claim(0..2, &|lane| back == Some(lane), AT_ONCE);
         assert_eq!((claim(None), claim(None)), (Ok(0), Ok(1)));
-        claims.leave(1);
+        claims.leave(1, None);
         assert_eq!(claim(None), Err(NoLane::Over));
         assert_eq!(claim(Some(1)), Ok(1));
         assert_eq!(claim(Some(1)), Err(NoLane::Over), "once");
+        claims.leave(0, Some(1));
+        assert_eq!((claim(Some(0)), claim(None)), (Ok(0), Ok(1)), "both");
     }
 
     #[test]

@@ -2,10 +2,15 @@
 //! slab with its bytes. A caller waits at its own lane, so nobody sorts answers; the callee waits at one bell for all.
 
 mod claims;
+mod client;
 mod futex;
 mod layout;
+mod patience;
 mod region;
+mod server;
 mod word;
 
+pub use client::LaneClient;
 pub use layout::{CLASSES_MAX, Class, LANES_MAX, Layout};
 pub use region::Region;
+pub use server::LaneServer;

@@ -228,20 +228,19 @@ impl<W: Word> Bell<'_, W> {
         }
     }
 
-    fn is_rung(&self) -> bool {
+    pub(super) fn is_rung(&self) -> bool {
         self.asked.iter().any(|word| word.load(Ordering::Relaxed) != 0)
     }
 
-    /// The callee: sleeps until somebody rings, or the deadline has passed. May return early.
-    pub(super) fn sleep<F: Fence>(&self, deadline: Deadline) {
+    /// The callee: sleeps until somebody rings, or the deadline has passed, unless there is another reason to be awake. May
+    /// return early.
+    pub(super) fn sleep_unless<F: Fence>(&self, deadline: Deadline, is_wanted: impl FnOnce() -> bool) {
         // By swaps, which come after whatever the caller's swap was: a mere store need not, by the model of the language.
         self.asleep.swap(1, Ordering::Relaxed);
         F::full();
-        if self.is_rung() {
-            self.asleep.swap(0, Ordering::Relaxed);
-            return;
+        if !self.is_rung() && !is_wanted() {
+            self.asleep.sleep(1, deadline);
         }
-        self.asleep.sleep(1, deadline);
         self.asleep.swap(0, Ordering::Relaxed);
     }
 }

@@ -11,11 +11,8 @@
 mod client;
 mod completions;
 mod flight;
-mod leadership;
 mod reader;
-mod running;
 mod server;
-mod spin;
 mod writer;
 
 pub use client::{ClientConfig, SocketClient};
@@ -47,6 +44,9 @@ pub enum Broken {
     /// The peer answered a call that nobody made.
     #[error("the peer answered call {0}, which is not in flight")]
     UnknownCall(u64),
+    /// The peer wrote into a lane what may not stand there.
+    #[error("the peer broke a rule of its lanes: {0}")]
+    Lane(&'static str),
     /// The peer sent a message that only the other side may send.
     #[error("the peer sent a {0}, which only this side may send")]
     WrongWay(&'static str),

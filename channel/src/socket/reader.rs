@@ -8,8 +8,8 @@ use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
 use nix::poll::PollFlags;
 
-use super::spin::Spin;
 use super::{Broken, Until, wait_ready};
+use crate::spin::Spin;
 
 /// Small frames come several to a read; a large payload goes straight to its own memory.
 const BUFFER_BYTES: usize = 64 << 10;

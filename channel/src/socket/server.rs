@@ -5,22 +5,21 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use cofferdam_protocol::call::{CallId, Fault, Header};
-use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
 use parking_lot::RwLock;
 
-use super::leadership::{Leadership, Turn};
 use super::reader::{Frame, FrameReader};
-use super::running::Running;
 use super::writer::Writer;
 use super::{Broken, OnBroken, Until, prepare};
+use crate::leadership::{Leadership, Turn};
+use crate::running::Running;
+use crate::serving::{self, shrink};
 use crate::{Deadline, Incoming, Service};
 
 /// How long an idle worker stays, beyond the one that reads.
@@ -43,7 +42,7 @@ pub struct ServerConfig {
 pub struct SocketServer {
     stream: Stream,
     writer: Writer,
-    leadership: Leadership,
+    leadership: Leadership<FrameReader>,
     /// The calls that run, one place for each worker, so that a cancel finds its call.
     running: RwLock<Vec<Arc<Running>>>,
     workers: AtomicUsize,
@@ -145,7 +144,10 @@ impl SocketServer {
         while self.read_request(&mut reader, frame)? {
             // Before another may read on: the next frame may cancel this call.
             running.begin(frame.header()?.call());
-            let (meanwhile, alone) = self.leadership.lay_down(reader);
+            let (meanwhile, alone) = {
+                let more = reader.has_buffered();
+                self.leadership.lay_down(reader, more)
+            };
             if alone {
                 self.add_follower();
             }
@@ -201,32 +203,9 @@ impl SocketServer {
             deadline,
             cancelled: &cancelled,
         };
-        answer.clear();
-        let served = catch_unwind(AssertUnwindSafe(|| self.service.serve(&incoming, answer)));
-        let nobody_waits = incoming.is_cancelled() || deadline.expired();
+        let result = serving::run(&*self.service, &incoming, self.config.payload_bytes_max, answer);
         running.end();
-        let result = served.unwrap_or_else(|_| {
-            *answer = b"the service panicked".to_vec();
-            Err(Fault::Internal)
-        });
-        let result = if nobody_waits { late(answer) } else { self.bounded(result, answer) };
         self.answer(request.call, result, answer);
-    }
-
-    /// The answer, or words, within the limits.
-    fn bounded(&self, result: Result<(), Fault>, answer: &mut Vec<u8>) -> Result<(), Fault> {
-        match result {
-            Ok(()) if answer.len() > self.config.payload_bytes_max as usize => {
-                let (bytes, limit) = (answer.len(), self.config.payload_bytes_max);
-                *answer = format!("the answer of {bytes} bytes exceeds the limit of {limit} bytes").into_bytes();
-                Err(Fault::Invalid)
-            }
-            Ok(()) => Ok(()),
-            Err(fault) => {
-                answer.truncate(WORDS_BYTES_MAX);
-                Err(fault)
-            }
-        }
     }
 
     /// Every request is answered, or the asking side would count it as running for ever. The write waits for as long as
@@ -246,19 +225,5 @@ impl SocketServer {
             self.end_work();
             (self.on_broken)(broken);
         }
-    }
-}
-
-/// Nobody waits for the answer any more: it shrinks to the word that the call has ended.
-fn late(answer: &mut Vec<u8>) -> Result<(), Fault> {
-    answer.clear();
-    Err(Fault::Late)
-}
-
-/// One large call must not pin its memory in an idle worker.
-fn shrink(buffer: &mut Vec<u8>) {
-    const KEEP_BYTES: usize = 256 << 10;
-    if buffer.capacity() > KEEP_BYTES {
-        *buffer = Vec::new();
     }
 }

@@ -108,7 +108,7 @@ impl Shared {
             let lane = loop {
                 match self.bell().take(from) {
                     Some(lane) => break lane,
-                    None => self.bell().sleep::<Modelling>(Deadline::NEVER),
+                    None => self.bell().sleep_unless::<Modelling>(Deadline::NEVER, || false),
                 }
             };
             from = lane + 1;
@@ -193,7 +193,7 @@ fn an_answer_that_needs_more_room_gets_it() {
                 let lane = loop {
                     match shared.bell().take(0) {
                         Some(lane) => break lane,
-                        None => shared.bell().sleep::<Modelling>(Deadline::NEVER),
+                        None => shared.bell().sleep_unless::<Modelling>(Deadline::NEVER, || false),
                     }
                 };
                 assert!(want_more(&shared.lanes[lane].0, Deadline::NEVER));

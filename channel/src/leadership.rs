@@ -1,6 +1,6 @@
-//! Which worker reads the socket, and when it lets another do so.
+//! Which worker takes requests, and when it lets another do so.
 //!
-//! Whoever owns the [`FrameReader`] leads. Before running a request the leader either *frees* the reader, so that a
+//! Whoever owns the [`R`] leads. Before running a request the leader either *frees* the reader, so that a
 //! follower leads on while it runs, or *keeps* it, because handing over costs two wake-ups on two cores, several times
 //! what a short handler takes. Which one is decided by how long handlers took of late.
 //!
@@ -12,8 +12,6 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::reader::FrameReader;
-
 /// Handlers that take less on average run with the reader kept. Preemption counts, so not much less.
 const FAST: Duration = Duration::from_micros(200);
 /// How often the sentinel looks.
@@ -24,13 +22,13 @@ const QUIET_TICKS_MAX: u32 = 20;
 const AVERAGE_SHIFT: u32 = 3;
 
 /// The place where the reader lies while nobody leads, or while its leader runs a request.
-pub(super) struct Leadership {
-    place: Mutex<Place>,
+pub(crate) struct Leadership<R> {
+    place: Mutex<Place<R>>,
     changed: Condvar,
 }
 
-struct Place {
-    reader: Option<Box<FrameReader>>,
+struct Place<R> {
+    reader: Option<Box<R>>,
     /// Whether the reader may be taken at once, or only by the sentinel.
     kept: bool,
     /// Counts requests that ran with the reader kept: tells a look that finds the same one again.
@@ -51,9 +49,9 @@ enum Sentinel {
 }
 
 /// What a worker that waited has become.
-pub(super) enum Turn {
+pub(crate) enum Turn<R> {
     /// It leads.
-    Lead(Box<FrameReader>),
+    Lead(Box<R>),
     /// Nobody needed it for a long time.
     Unneeded,
     /// It is over.
@@ -62,15 +60,15 @@ pub(super) enum Turn {
 
 /// What becomes of the reader while a request runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum While {
+pub(crate) enum While {
     /// Its leader takes it back afterwards.
     Kept,
     /// A follower leads.
     Freed,
 }
 
-impl Leadership {
-    pub(super) fn new(reader: FrameReader) -> Self {
+impl<R> Leadership<R> {
+    pub(crate) fn new(reader: R) -> Self {
         let place = Place {
             reader: Some(Box::new(reader)),
             kept: false,
@@ -84,10 +82,11 @@ impl Leadership {
         Self { place: Mutex::new(place), changed: Condvar::new() }
     }
 
-    /// Lays the reader down before a request runs. Returns also whether a further worker is needed to follow.
-    pub(super) fn lay_down(&self, reader: Box<FrameReader>) -> (While, bool) {
+    /// Lays the reader down before a request runs. Returns also whether a further worker is needed to follow. `more` says
+    /// that another request is there already.
+    pub(crate) fn lay_down(&self, reader: Box<R>, more: bool) -> (While, bool) {
         let mut place = self.place.lock();
-        let fast = u128::from(place.average_ns) < FAST.as_nanos() && !reader.has_buffered();
+        let fast = u128::from(place.average_ns) < FAST.as_nanos() && !more;
         place.reader = Some(reader);
         place.kept = fast;
         let alone = place.followers == 0;
@@ -104,7 +103,7 @@ impl Leadership {
     }
 
     /// Takes the reader back after a request. None when it has been taken by another.
-    pub(super) fn take_back(&self, was: While, took: Duration) -> Option<Box<FrameReader>> {
+    pub(crate) fn take_back(&self, was: While, took: Duration) -> Option<Box<R>> {
         let mut place = self.place.lock();
         let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         place.average_ns = match place.average_ns {
@@ -121,7 +120,7 @@ impl Leadership {
     }
 
     /// Waits to lead. A worker that nobody needed for `idle` is told so, unless it is the last that follows.
-    pub(super) fn follow(&self, idle: Duration) -> Turn {
+    pub(crate) fn follow(&self, idle: Duration) -> Turn<R> {
         let mut place = self.place.lock();
         place.followers += 1;
         let turn = self.wait(&mut place, idle);
@@ -129,7 +128,7 @@ impl Leadership {
         turn
     }
 
-    fn wait(&self, place: &mut MutexGuard<'_, Place>, idle: Duration) -> Turn {
+    fn wait(&self, place: &mut MutexGuard<'_, Place<R>>, idle: Duration) -> Turn<R> {
         loop {
             if place.closed {
                 return Turn::Closed;
@@ -153,7 +152,7 @@ impl Leadership {
     }
 
     /// The sentinel's watch: until there is no work, or the leader is found stuck in one request.
-    fn look(&self, place: &mut MutexGuard<'_, Place>) -> Option<Box<FrameReader>> {
+    fn look(&self, place: &mut MutexGuard<'_, Place<R>>) -> Option<Box<R>> {
         let (mut seen, mut quiet) = (None, 0);
         while quiet < QUIET_TICKS_MAX && !place.closed {
             let runs_before = place.runs;
@@ -174,7 +173,7 @@ impl Leadership {
     }
 
     /// Ends the wait of all.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.place.lock().closed = true;
         self.changed.notify_all();
     }

@@ -7,7 +7,7 @@ use crate::Cancelled;
 
 /// What one worker runs.
 #[derive(Default)]
-pub(super) struct Running {
+pub(crate) struct Running {
     call: Mutex<Present>,
 }
 
@@ -19,7 +19,7 @@ struct Present {
 }
 
 impl Running {
-    pub(super) fn begin(&self, call: CallId) {
+    pub(crate) fn begin(&self, call: CallId) {
         let mut running = self.call.lock();
         // Whatever a call has handed on still hears of its own cancel only.
         if running.cancelled.is_set() {
@@ -28,20 +28,20 @@ impl Running {
         running.call = call;
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.call.lock().call = 0;
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.call.lock().call == 0
     }
 
-    pub(super) fn cancelled(&self) -> Cancelled {
+    pub(crate) fn cancelled(&self) -> Cancelled {
         self.call.lock().cancelled.clone()
     }
 
     /// Only the call that is meant: under the lock no other can begin meanwhile.
-    pub(super) fn cancel(&self, call: CallId) {
+    pub(crate) fn cancel(&self, call: CallId) {
         let running = self.call.lock();
         if running.call == call {
             running.cancelled.set();
@@ -49,7 +49,7 @@ impl Running {
     }
 
     /// Whatever it is: its caller has gone with the connection.
-    pub(super) fn cancel_any(&self) {
+    pub(crate) fn cancel_any(&self) {
         self.call.lock().cancelled.set();
     }
 }

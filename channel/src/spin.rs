@@ -17,14 +17,14 @@ const PAUSES: u32 = 30;
 
 /// Remembers what spinning was worth.
 #[derive(Debug, Default)]
-pub(super) struct Spin {
+pub(crate) struct Spin {
     vain: u32,
     skip: u32,
 }
 
 impl Spin {
     /// Calls `look` until it finds something or the time is up, or does not look at all.
-    pub(super) fn find<T>(&mut self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    pub(crate) fn find<T>(&mut self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         if self.skip > 0 {
             self.skip -= 1;
             return None;

@@ -1,0 +1,261 @@
+//! The asking end. A caller claims a lane, puts its call there, rings, and waits at the lane.
+//!
+//! ```text
+//! claim (or wait for a turn) -> write -> ask, ring -> look | let run | sleep -> { more room } -> answered | late | closed
+//! ```
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use cofferdam_protocol::call::{Fault, Header, Request};
+use cofferdam_protocol::limits::{CALL_HEADER_BYTES_MAX, WORDS_BYTES_MAX};
+use parking_lot::{Condvar, Mutex};
+
+use super::claims::{Claims, NoLane};
+use super::futex::RealFence;
+use super::patience::Patience;
+use super::region::{Field, Region};
+use super::word::{self, Fence, Progress};
+use crate::socket::{Broken, OnBroken};
+use crate::{CallFailure, Client, Deadline, Outgoing};
+
+/// The asking end of one direction, in lanes.
+pub struct LaneClient {
+    region: Arc<Region>,
+    claims: Claims,
+    /// By lane: when its caller stops waiting, or has stopped. 0 for a lane that is free.
+    deadlines: Vec<AtomicU64>,
+    calls: AtomicU64,
+    payload_bytes_max: u32,
+    patience: Patience,
+    over: AtomicBool,
+    cause: OnceLock<Arc<str>>,
+    closed: (Mutex<()>, Condvar),
+    broken: AtomicBool,
+    on_broken: OnBroken,
+}
+
+/// The lanes of one call.
+#[derive(Clone, Copy)]
+struct Lanes {
+    /// Where it was asked.
+    asked: usize,
+    /// Where its answer lies, if there was no room for it there.
+    more: Option<usize>,
+}
+
+impl LaneClient {
+    /// Asks in the lanes of `region`, in so many at once. `on_broken` is told, once, when the callee writes what may not
+    /// stand there; calls in flight stay until [`Client::close`] says why, or their deadline.
+    pub fn new(region: Arc<Region>, in_flight_max: usize, payload_bytes_max: u32, on_broken: OnBroken) -> Self {
+        let lanes = region.layout().lanes();
+        Self {
+            claims: Claims::new(lanes, in_flight_max),
+            deadlines: (0..lanes).map(|_| AtomicU64::new(0)).collect(),
+            region,
+            calls: AtomicU64::new(0),
+            payload_bytes_max,
+            patience: Patience::default(),
+            over: AtomicBool::new(false),
+            cause: OnceLock::new(),
+            closed: (Mutex::default(), Condvar::new()),
+            broken: AtomicBool::new(false),
+            on_broken,
+        }
+    }
+
+    /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once.
+    pub fn overdue(&self, moment: Deadline) -> (usize, usize) {
+        let deadlines = self.deadlines.iter().map(|deadline| deadline.load(Ordering::Relaxed));
+        let overdue = deadlines.filter(|deadline| (1..moment.as_monotonic_ns()).contains(deadline));
+        (overdue.count(), self.claims.in_use_max())
+    }
+
+    fn came_back(&self, lane: usize) -> bool {
+        let came_back = word::look(self.region.word(lane)) == Progress::Answered;
+        if came_back {
+            self.deadlines[lane].store(0, Ordering::Relaxed);
+        }
+        came_back
+    }
+
+    fn claim(&self, call: &Outgoing<'_>) -> Result<usize, CallFailure> {
+        let among = self.region.layout().lanes_for(call.payload.len());
+        let (is_over, next_look) = (|| self.is_over() || call.is_over(), || call.next_look());
+        let claimed = self.claims.claim(among, &|lane| self.came_back(lane), (&is_over, &next_look));
+        claimed.map_err(|why| match why {
+            NoLane::Crowded => CallFailure::Overloaded { limit: self.claims.in_use_max() },
+            NoLane::Over if self.is_over() => self.failed(false),
+            NoLane::Over => call.given_up(false),
+        })
+    }
+
+    /// Puts the call into its lane, and rings.
+    fn ask(&self, lane: usize, header: &[u8], call: &Outgoing<'_>) {
+        let region = &self.region;
+        region.write_header(lane, header);
+        region.write(lane, call.payload);
+        region.set(lane, Field::HeaderBytes, header.len() as u32);
+        region.set(lane, Field::Bytes, call.payload.len() as u32);
+        region.set(lane, Field::AnswerLane, lane as u32);
+        self.deadlines[lane].store(call.deadline.as_monotonic_ns(), Ordering::Relaxed);
+        word::ask(region.word(lane));
+        region.bell().ring::<RealFence>(lane);
+    }
+
+    fn wait(&self, lanes: &mut Lanes, call: &Outgoing<'_>) -> Result<(), CallFailure> {
+        let word = self.region.word(lanes.asked);
+        let mut has_let_run = false;
+        // Whoever closes says so first and looks at the lanes then; we have asked, and look at what it said.
+        RealFence::full();
+        loop {
+            match word::look(word) {
+                Progress::Answered => return Ok(()),
+                Progress::Closed => return Err(self.failed(!self.region.bell().unring(lanes.asked))),
+                Progress::More => self.give_more(lanes, call)?,
+                Progress::Asked if self.is_over() => return Err(self.failed(!self.region.bell().unring(lanes.asked))),
+                Progress::Asked if call.is_over() => return self.give_up(*lanes, call),
+                Progress::Asked => {
+                    let processor = self.region.get(lanes.asked, Field::Processor).checked_sub(1);
+                    if self.patience.look(processor, || word::look(word) != Progress::Asked) {
+                        continue;
+                    }
+                    if !has_let_run && self.claims.counts().0 > 1 {
+                        has_let_run = true;
+                        std::thread::yield_now();
+                        continue;
+                    }
+                    word::sleep(word, call.next_look());
+                }
+            }
+        }
+    }
+
+    /// The answer is longer than the lane that was asked.
+    fn give_more(&self, lanes: &mut Lanes, call: &Outgoing<'_>) -> Result<(), CallFailure> {
+        let bytes = self.region.get(lanes.asked, Field::Bytes) as usize;
+        let among = self.region.layout().lanes_for(bytes);
+        if lanes.more.is_some() || bytes > self.payload_bytes_max as usize || among.is_empty() {
+            return Err(self.report(&Broken::Lane("it asks for more room than there is"), call));
+        }
+        let (is_over, next_look) = (|| self.is_over() || call.is_over(), || call.next_look());
+        let claimed = self.claims.claim_more(among, &|lane| self.came_back(lane), (&is_over, &next_look));
+        let Some(more) = claimed else {
+            return if self.is_over() { Err(self.failed(true)) } else { self.give_up(*lanes, call) };
+        };
+        lanes.more = Some(more);
+        self.region.set(lanes.asked, Field::AnswerLane, more as u32);
+        word::grant(self.region.word(lanes.asked));
+        Ok(())
+    }
+
+    /// Takes the answer out of the lanes.
+    fn take(&self, lanes: Lanes, answer: &mut Vec<u8>, call: &Outgoing<'_>) -> Result<(), CallFailure> {
+        let Lanes { asked, more } = lanes;
+        let (outcome, bytes) = (self.region.get(asked, Field::Outcome), self.region.get(asked, Field::Bytes) as usize);
+        let lane = more.unwrap_or(asked);
+        let room = self.region.slab_bytes(lane);
+        let (result, limit) = match outcome {
+            0 => (Ok(()), room.min(self.payload_bytes_max as usize)),
+            outcome => match fault(outcome - 1) {
+                Some(fault) => (Err(CallFailure::Answered(fault)), room.min(WORDS_BYTES_MAX)),
+                None => return Err(self.report(&Broken::Lane("there is no such outcome"), call)),
+            },
+        };
+        if bytes > limit {
+            return Err(self.report(&Broken::Lane("the answer is longer than may be"), call));
+        }
+        self.region.read(lane, bytes, answer);
+        self.release(lanes);
+        result
+    }
+
+    fn release(&self, lanes: Lanes) {
+        self.deadlines[lanes.asked].store(0, Ordering::Relaxed);
+        word::rest(self.region.word(lanes.asked));
+        self.claims.release(lanes.asked);
+        if let Some(more) = lanes.more {
+            self.claims.release(more);
+        }
+    }
+
+    /// The caller leaves. Ok when the answer has come after all.
+    fn give_up(&self, lanes: Lanes, call: &Outgoing<'_>) -> Result<(), CallFailure> {
+        if self.region.bell().unring(lanes.asked) {
+            self.release(lanes);
+            return Err(call.given_up(false));
+        }
+        if word::leave(self.region.word(lanes.asked)) == Progress::Answered {
+            return Ok(());
+        }
+        self.claims.leave(lanes.asked, lanes.more);
+        self.region.gone().ring::<RealFence>(lanes.asked);
+        Err(call.given_up(true))
+    }
+
+    /// The callee broke a rule. Why the connection ends is not for us to say: whoever closes the client does. The lanes of
+    /// the call are nobody's from now on.
+    fn report(&self, broken: &Broken, call: &Outgoing<'_>) -> CallFailure {
+        if !self.broken.swap(true, Ordering::AcqRel) {
+            (self.on_broken)(broken);
+        }
+        let (lock, changed) = &self.closed;
+        let mut waiting = lock.lock();
+        while !self.is_over() && !call.is_over() {
+            changed.wait_for(&mut waiting, call.next_look().remaining());
+        }
+        if self.is_over() { self.failed(true) } else { call.given_up(true) }
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    fn failed(&self, delivered: bool) -> CallFailure {
+        let cause = self.cause.get().cloned().unwrap_or_else(|| Arc::from("the connection is closed"));
+        CallFailure::Closed { delivered, cause }
+    }
+}
+
+impl Client for LaneClient {
+    fn call(&self, call: &Outgoing<'_>, answer: &mut Vec<u8>) -> Result<(), CallFailure> {
+        let (bytes, limit) = (call.payload.len(), self.payload_bytes_max as usize);
+        if bytes > limit {
+            return Err(CallFailure::TooLarge { bytes, limit });
+        }
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let Outgoing { actor, operation, deadline, .. } = *call;
+        let request = Request { call: number, deadline_ns: deadline.as_monotonic_ns(), actor, operation };
+        let mut header = [0; CALL_HEADER_BYTES_MAX];
+        let written = Header::Request(request).write(&mut header);
+        let header_bytes = written.map_err(|error| CallFailure::Unsendable { why: error.to_string() })?;
+        let mut lanes = Lanes { asked: self.claim(call)?, more: None };
+        self.region.call(lanes.asked).store(number, Ordering::Relaxed);
+        self.ask(lanes.asked, &header[..header_bytes], call);
+        self.wait(&mut lanes, call)?;
+        self.take(lanes, answer, call)
+    }
+
+    fn close(&self, cause: &str) {
+        // Only the first counts.
+        let _ = self.cause.set(Arc::from(cause));
+        self.over.store(true, Ordering::Release);
+        RealFence::full();
+        (0..self.region.layout().lanes()).for_each(|lane| word::close(self.region.word(lane)));
+        self.claims.rouse();
+        drop(self.closed.0.lock());
+        self.closed.1.notify_all();
+    }
+
+    fn in_flight(&self) -> usize {
+        let (in_use, waiting) = self.claims.counts();
+        in_use + waiting
+    }
+}
+
+/// By the order in which the protocol has them.
+fn fault(number: u32) -> Option<Fault> {
+    [Fault::Failed, Fault::Panicked, Fault::Denied, Fault::Late, Fault::Unavailable, Fault::Invalid, Fault::Internal]
+        .get(number as usize)
+        .copied()
+}
