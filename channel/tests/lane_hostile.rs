@@ -1,0 +1,170 @@
+//! A peer that writes anything anywhere into the shared memory, all the while: whatever it costs, it costs its own calls.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cofferdam_channel::lane::{Class, LaneClient, LaneServer, Layout, Region};
+use cofferdam_channel::socket::{Broken, OnBroken, ServerConfig};
+use cofferdam_channel::{CallFailure, Cancelled, Client, Deadline, Incoming, Outgoing, Service};
+use cofferdam_protocol::call::Fault;
+
+const PAYLOAD_BYTES_MAX: u32 = 8000;
+const LANES: usize = 6;
+/// Description, bell and lanes; slabs lie behind it, with nothing but bytes.
+const WORDS_END: usize = 4096 + 64 * LANES;
+const DEADLINE: Duration = Duration::from_millis(5);
+/// The end of what a call may take on a busy machine.
+const LONG: Duration = Duration::from_secs(10);
+
+struct Echo;
+
+impl Service for Echo {
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
+        assert!(call.payload.len() <= PAYLOAD_BYTES_MAX as usize);
+        answer.extend_from_slice(call.payload);
+        Ok(())
+    }
+}
+
+/// Numbers that look like chance and are the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A word as a peer would choose it who knows what hurts.
+    fn word(&mut self) -> u32 {
+        let states = [0, 1, 2, 3, 4, 0x101, 0x102, 0x103, 0x201, 0x202, 0x400, 0x401, 7, 1000, 1001, 8000, 8001];
+        match self.next() % 4 {
+            0 => self.next() as u32,
+            1 => 1 << (self.next() % 32),
+            _ => states[self.next() as usize % states.len()],
+        }
+    }
+}
+
+/// Writes until it is told to stop, and says how often it has.
+fn corrupt(memory: &OwnedFd, seed: u64, stop: &AtomicBool, count: &AtomicUsize) {
+    let mut chance = Chance(seed);
+    while !stop.load(Ordering::Relaxed) {
+        let at = 4 * (chance.next() as usize % (WORDS_END / 4));
+        nix::sys::uio::pwrite(memory.as_fd(), &chance.word().to_le_bytes(), at as i64).unwrap();
+        if count.fetch_add(1, Ordering::Relaxed) % 16 == 0 {
+            thread::yield_now();
+        }
+    }
+}
+
+fn region() -> Region {
+    let classes = [Class { lanes: 4, slab_bytes: 1000 }, Class { lanes: 2, slab_bytes: PAYLOAD_BYTES_MAX }];
+    Region::make(Layout::new(&classes).unwrap()).unwrap()
+}
+
+fn server(region: Arc<Region>, on_broken: OnBroken) -> Arc<LaneServer> {
+    let config = ServerConfig {
+        running_max: 4,
+        payload_bytes_max: PAYLOAD_BYTES_MAX,
+        name: "test".into(),
+        run_in: |run| run(),
+    };
+    LaneServer::start(region, Arc::new(Echo), config, on_broken).unwrap()
+}
+
+/// Calls from several threads while somebody writes into the memory. Each call ends, in time.
+fn call_meanwhile(client: &Arc<LaneClient>, memory: &OwnedFd, seed: u64, rounds: usize) {
+    let (stop, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| corrupt(memory, seed, &stop, &count));
+        let callers: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answer = Vec::new();
+                    for round in 0..rounds {
+                        let payload = vec![round as u8; [10, 1000, 3000][round % 3]];
+                        let call = Outgoing {
+                            actor: "M",
+                            operation: "Echo",
+                            payload: &payload,
+                            deadline: Deadline::after(DEADLINE),
+                            cancelled: Cancelled::never(),
+                        };
+                        let began = Instant::now();
+                        let result = client.call(&call, &mut answer);
+                        assert!(began.elapsed() < LONG, "{result:?}");
+                        assert!(answer.len() <= PAYLOAD_BYTES_MAX as usize);
+                        if let Err(CallFailure::Closed { .. }) = result {
+                            panic!("nobody has closed it");
+                        }
+                    }
+                })
+            })
+            .collect();
+        let ended: Vec<_> = callers.into_iter().map(|caller| caller.join()).collect();
+        stop.store(true, Ordering::Relaxed);
+        ended.into_iter().for_each(|ended| ended.unwrap());
+    });
+    assert!(count.load(Ordering::Relaxed) > 1000, "it did write");
+}
+
+#[test]
+fn a_hostile_callee_costs_its_callers_their_deadlines() {
+    for seed in 1..4 {
+        let ours = Arc::new(region());
+        let memory = ours.memory().try_clone_to_owned().unwrap();
+        let broken = Arc::new(Mutex::new(Vec::new()));
+        let noted = broken.clone();
+        let on_broken: OnBroken = Box::new(move |why: &Broken| noted.lock().unwrap().push(why.to_string()));
+        let client = Arc::new(LaneClient::new(ours, LANES, PAYLOAD_BYTES_MAX, on_broken));
+        call_meanwhile(&client, &memory, seed, 300);
+        assert!(broken.lock().unwrap().len() <= 1, "told once");
+        client.close("enough");
+        let call = Outgoing {
+            actor: "M",
+            operation: "Echo",
+            payload: b"",
+            deadline: Deadline::after(LONG),
+            cancelled: Cancelled::never(),
+        };
+        let closed = client.call(&call, &mut Vec::new());
+        assert!(matches!(closed, Err(CallFailure::Closed { .. })), "{closed:?}");
+    }
+}
+
+#[test]
+fn a_hostile_caller_costs_the_callee_nothing_but_the_connection() {
+    for seed in 1..20 {
+        let theirs = region();
+        let memory = theirs.memory().try_clone_to_owned().unwrap();
+        let (broken_to, broken) = std::sync::mpsc::channel();
+        let broken_to = Mutex::new(broken_to);
+        let on_broken: OnBroken = Box::new(move |why: &Broken| {
+            let _ = broken_to.lock().unwrap().send(why.to_string());
+        });
+        let server = server(Arc::new(theirs), on_broken);
+        let (stop, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let why = thread::scope(|scope| {
+            scope.spawn(|| corrupt(&memory, seed, &stop, &count));
+            // It wakes whoever sleeps at the bell, as a client does.
+            let why = broken.recv_timeout(LONG);
+            stop.store(true, Ordering::Relaxed);
+            why
+        });
+        // A bell that nobody rang rightly wakes nobody: then there is nothing that could break.
+        drop(why);
+        server.shut_down();
+        let began = Instant::now();
+        while server.running() > 0 {
+            assert!(began.elapsed() < LONG, "what runs ends");
+            thread::yield_now();
+        }
+    }
+}
