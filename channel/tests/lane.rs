@@ -71,12 +71,8 @@ fn rig(in_flight_max: usize) -> Rig {
     let (began_to, began) = channel();
     let (release, release_from) = channel();
     let script = Script { began: Mutex::new(began_to), release: Mutex::new(release_from) };
-    let config = ServerConfig {
-        running_max: 8,
-        payload_bytes_max: PAYLOAD_BYTES_MAX,
-        name: "test".into(),
-        run_in: |run| run(),
-    };
+    let config =
+        ServerConfig { running_max: 8, payload_bytes_max: PAYLOAD_BYTES_MAX, name: "test".into(), run_in: |run| run() };
     let server = LaneServer::start(Arc::new(theirs), Arc::new(script), config, no_matter()).unwrap();
     let client = LaneClient::new(Arc::new(ours), in_flight_max, PAYLOAD_BYTES_MAX, no_matter());
     Rig { client: Arc::new(client), server, began, release }

@@ -16,6 +16,8 @@ const PAYLOAD_BYTES_MAX: u32 = 8000;
 const LANES: usize = 6;
 /// Description, bell and lanes; slabs lie behind it, with nothing but bytes.
 const WORDS_END: usize = 4096 + 64 * LANES;
+/// How often is written before it says anything.
+const WRITES_MIN: usize = 2000;
 const DEADLINE: Duration = Duration::from_millis(5);
 /// The end of what a call may take on a busy machine.
 const LONG: Duration = Duration::from_secs(10);
@@ -70,12 +72,8 @@ fn region() -> Region {
 }
 
 fn server(region: Arc<Region>, on_broken: OnBroken) -> Arc<LaneServer> {
-    let config = ServerConfig {
-        running_max: 4,
-        payload_bytes_max: PAYLOAD_BYTES_MAX,
-        name: "test".into(),
-        run_in: |run| run(),
-    };
+    let config =
+        ServerConfig { running_max: 4, payload_bytes_max: PAYLOAD_BYTES_MAX, name: "test".into(), run_in: |run| run() };
     LaneServer::start(region, Arc::new(Echo), config, on_broken).unwrap()
 }
 
@@ -88,7 +86,8 @@ fn call_meanwhile(client: &Arc<LaneClient>, memory: &OwnedFd, seed: u64, rounds:
             .map(|_| {
                 scope.spawn(|| {
                     let mut answer = Vec::new();
-                    for round in 0..rounds {
+                    let enough = |round| round >= rounds && count.load(Ordering::Relaxed) > WRITES_MIN;
+                    for round in (0..).take_while(|round| !enough(*round)) {
                         let payload = vec![round as u8; [10, 1000, 3000][round % 3]];
                         let call = Outgoing {
                             actor: "M",
@@ -101,9 +100,7 @@ fn call_meanwhile(client: &Arc<LaneClient>, memory: &OwnedFd, seed: u64, rounds:
                         let result = client.call(&call, &mut answer);
                         assert!(began.elapsed() < LONG, "{result:?}");
                         assert!(answer.len() <= PAYLOAD_BYTES_MAX as usize);
-                        if let Err(CallFailure::Closed { .. }) = result {
-                            panic!("nobody has closed it");
-                        }
+                        assert!(!matches!(result, Err(CallFailure::Closed { .. })), "nobody has closed it");
                     }
                 })
             })
@@ -112,7 +109,6 @@ fn call_meanwhile(client: &Arc<LaneClient>, memory: &OwnedFd, seed: u64, rounds:
         stop.store(true, Ordering::Relaxed);
         ended.into_iter().for_each(|ended| ended.unwrap());
     });
-    assert!(count.load(Ordering::Relaxed) > 1000, "it did write");
 }
 
 #[test]
@@ -139,27 +135,25 @@ fn a_hostile_callee_costs_its_callers_their_deadlines() {
     }
 }
 
+/// Both ends are good, and somebody writes between them: that is a hostile caller for the one and a hostile callee for the
+/// other.
 #[test]
 fn a_hostile_caller_costs_the_callee_nothing_but_the_connection() {
-    for seed in 1..20 {
+    for seed in 4..10 {
         let theirs = region();
         let memory = theirs.memory().try_clone_to_owned().unwrap();
-        let (broken_to, broken) = std::sync::mpsc::channel();
-        let broken_to = Mutex::new(broken_to);
-        let on_broken: OnBroken = Box::new(move |why: &Broken| {
-            let _ = broken_to.lock().unwrap().send(why.to_string());
-        });
-        let server = server(Arc::new(theirs), on_broken);
-        let (stop, count) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let why = thread::scope(|scope| {
-            scope.spawn(|| corrupt(&memory, seed, &stop, &count));
-            // It wakes whoever sleeps at the bell, as a client does.
-            let why = broken.recv_timeout(LONG);
-            stop.store(true, Ordering::Relaxed);
-            why
-        });
-        // A bell that nobody rang rightly wakes nobody: then there is nothing that could break.
-        drop(why);
+        let ours = Region::open(memory.try_clone().unwrap()).unwrap();
+        let broken = Arc::new(AtomicUsize::new(0));
+        let counted = broken.clone();
+        let server = server(
+            Arc::new(theirs),
+            Box::new(move |_: &Broken| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }),
+        );
+        let client = Arc::new(LaneClient::new(Arc::new(ours), LANES, PAYLOAD_BYTES_MAX, Box::new(|_: &Broken| {})));
+        call_meanwhile(&client, &memory, seed, 100);
+        assert!(broken.load(Ordering::Relaxed) <= 1, "told once");
         server.shut_down();
         let began = Instant::now();
         while server.running() > 0 {

@@ -111,9 +111,13 @@ impl LaneClient {
         loop {
             match word::look(word) {
                 Progress::Answered => return Ok(()),
-                Progress::Closed => return Err(self.failed(!self.region.bell().unring(lanes.asked))),
+                Progress::Closed | Progress::Asked if self.is_over() => {
+                    return Err(self.failed(!self.region.bell().unring(lanes.asked)));
+                }
+                Progress::Closed => {
+                    return Err(self.report(&Broken::Lane("it closed what only this side closes"), call));
+                }
                 Progress::More => self.give_more(lanes, call)?,
-                Progress::Asked if self.is_over() => return Err(self.failed(!self.region.bell().unring(lanes.asked))),
                 Progress::Asked if call.is_over() => return self.give_up(*lanes, call),
                 Progress::Asked => {
                     let processor = self.region.get(lanes.asked, Field::Processor).checked_sub(1);
