@@ -1,5 +1,6 @@
 //! Which lanes are free. It lies in the caller's own memory: the other side has no say in it. Claiming takes no lock
-//! while there is room; where there is none, whoever came first is next.
+//! while there is room; where there is none, whoever came first is next. Whoever waits for a lane with a large slab keeps
+//! nobody from a small one.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -28,9 +29,16 @@ pub(super) struct Claims {
     in_use: AtomicUsize,
     in_use_max: usize,
     waiting: AtomicUsize,
-    queue: Mutex<VecDeque<Arc<Condvar>>>,
+    queue: Mutex<VecDeque<Arc<Turn>>>,
     /// Told to those who wait for a second lane.
     released: Condvar,
+}
+
+/// Somebody who waits.
+struct Turn {
+    /// The first lane that is large enough.
+    from: usize,
+    changed: Condvar,
 }
 
 /// Why there is no lane.
@@ -84,7 +92,7 @@ impl Claims {
         {
             return Ok(lane);
         }
-        let turn = Arc::new(Condvar::new());
+        let turn = Arc::new(Turn { from: among.start, changed: Condvar::new() });
         let mut queue = self.queue.lock();
         if queue.len() >= WAITING_PER_CALL * self.in_use_max {
             return Err(NoLane::Crowded);
@@ -94,25 +102,27 @@ impl Claims {
         let claimed = loop {
             // With the fence of whoever releases: it sees us, or we see what it released.
             fence(Ordering::SeqCst);
-            let is_next = queue.front().is_some_and(|next| Arc::ptr_eq(next, &turn));
-            if is_next && let Some(lane) = self.try_claim(&among, came_back) {
+            // What those before us don't wait for.
+            let before = queue.iter().take_while(|other| !Arc::ptr_eq(other, &turn));
+            let end = before.map(|other| other.from).min().unwrap_or(among.end);
+            if let Some(lane) = self.try_claim(&(among.start..end), came_back) {
                 break Ok(lane);
             }
             if is_over() {
                 break Err(NoLane::Over);
             }
             let mut until = next_look();
-            if is_next && self.left_count.load(Ordering::Relaxed) > 0 {
+            if self.left_count.load(Ordering::Relaxed) > 0 {
                 until = until.min(Deadline::after(LEFT_LOOK));
             }
-            turn.wait_for(&mut queue, until.remaining());
+            turn.changed.wait_for(&mut queue, until.remaining());
         };
         queue.retain(|other| !Arc::ptr_eq(other, &turn));
         self.waiting.store(queue.len(), Ordering::Relaxed);
         // There may be room for more than one.
-        if let Some(next) = queue.front() {
-            next.notify_one();
-        }
+        queue.iter().for_each(|other| {
+            other.changed.notify_one();
+        });
         claimed
     }
 
@@ -139,6 +149,9 @@ impl Claims {
     }
 
     fn try_claim(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
+        if among.is_empty() {
+            return None;
+        }
         self.take_back(came_back);
         let room = |in_use: usize| (in_use < self.in_use_max).then_some(in_use + 1);
         self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
@@ -175,9 +188,9 @@ impl Claims {
         self.released.notify_all();
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) > 0
-            && let Some(next) = self.queue.lock().front()
+            && let Some(next) = self.queue.lock().iter().find(|turn| turn.from <= lane)
         {
-            next.notify_one();
+            next.changed.notify_one();
         }
     }
 
@@ -213,7 +226,7 @@ impl Claims {
     /// All who wait look again.
     pub(super) fn rouse(&self) {
         self.queue.lock().iter().for_each(|turn| {
-            turn.notify_one();
+            turn.changed.notify_one();
         });
     }
 
@@ -295,6 +308,21 @@ mod tests {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(*order.lock(), (0..WAITING_PER_CALL).collect::<Vec<_>>());
         assert_eq!(claims.counts(), (0, 0));
+    }
+
+    #[test]
+    fn whoever_waits_for_a_large_slab_keeps_nobody_from_a_small_one() {
+        let claims = Arc::new(Claims::new(3, 3));
+        let claim = |among, how| claims.claim(among, &|_| false, how);
+        assert_eq!((claim(2..3, NEVER), claim(0..3, NEVER)), (Ok(2), Ok(0)));
+        let theirs = claims.clone();
+        let large = std::thread::spawn(move || theirs.claim(2..3, &|_| false, NEVER));
+        while claims.counts().1 == 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(claim(0..3, NEVER), Ok(1));
+        claims.release(2);
+        assert_eq!(large.join().unwrap(), Ok(2));
     }
 
     #[test]
