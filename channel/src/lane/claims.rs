@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::layout::CLASSES_MAX;
 use super::word::LANES_IN_WORD;
 use crate::Deadline;
 
@@ -120,9 +121,7 @@ impl Claims {
         queue.retain(|other| !Arc::ptr_eq(other, &turn));
         self.waiting.store(queue.len(), Ordering::Relaxed);
         // There may be room for more than one.
-        queue.iter().for_each(|other| {
-            other.changed.notify_one();
-        });
+        next_of_each(&queue);
         claimed
     }
 
@@ -187,10 +186,8 @@ impl Claims {
         self.free[lane / LANES_IN_WORD].fetch_or(bit, Ordering::Release);
         self.released.notify_all();
         fence(Ordering::SeqCst);
-        if self.waiting.load(Ordering::Relaxed) > 0
-            && let Some(next) = self.queue.lock().iter().find(|turn| turn.from <= lane)
-        {
-            next.changed.notify_one();
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            next_of_each(&self.queue.lock());
         }
     }
 
@@ -232,6 +229,20 @@ impl Claims {
 
     fn set(&self, words: &[AtomicU32], lane: usize) {
         words[lane / LANES_IN_WORD].fetch_or(1 << (lane % LANES_IN_WORD), Ordering::Release);
+    }
+}
+
+/// Wakes whoever is next for each size of slab: which of them there is room for, they find out by themselves, in order.
+fn next_of_each(queue: &VecDeque<Arc<Turn>>) {
+    let mut woken = [usize::MAX; CLASSES_MAX];
+    for turn in queue {
+        if woken.contains(&turn.from) {
+            continue;
+        }
+        if let Some(free) = woken.iter_mut().find(|from| **from == usize::MAX) {
+            *free = turn.from;
+        }
+        turn.changed.notify_one();
     }
 }
 
@@ -322,6 +333,19 @@ mod tests {
         }
         assert_eq!(claim(0..3, NEVER), Ok(1));
         claims.release(2);
+        assert_eq!(large.join().unwrap(), Ok(2));
+    }
+
+    #[test]
+    fn room_for_one_more_call_is_room_in_any_lane() {
+        let claims = Arc::new(Claims::new(3, 1));
+        assert_eq!(claims.claim(0..3, &|_| false, NEVER), Ok(0));
+        let theirs = claims.clone();
+        let large = std::thread::spawn(move || theirs.claim(2..3, &|_| false, NEVER));
+        while claims.counts().1 == 0 {
+            std::thread::yield_now();
+        }
+        claims.release(0);
         assert_eq!(large.join().unwrap(), Ok(2));
     }
 
