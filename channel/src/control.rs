@@ -63,7 +63,7 @@ pub fn meet(stream: &UnixStream, timeout: Duration) -> Result<Greeting, ControlE
     let mut theirs = [0; PREFACE_BYTES];
     read_exact(stream, &mut theirs)?;
     let generation = Preface::generation_of(&theirs);
-    let ours = Preface::ours(Side::Shim, Features::NONE, generation);
+    let ours = Preface::ours(Side::Shim, Features::LANES, generation);
     (&*stream).write_all(&ours.to_bytes())?;
     let agreed = ours.agree(&theirs)?;
     let mut host = [0; HELLO_BYTES];

@@ -81,6 +81,10 @@ pub trait Client: Send + Sync {
 
     /// How many calls are in flight or wait for their turn.
     fn in_flight(&self) -> usize;
+
+    /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once. For
+    /// whoever supervises the peer; it may hold up calls for a moment, so ask rarely.
+    fn overdue(&self, moment: Deadline) -> (usize, usize);
 }
 
 /// The answering end of one direction. Called on threads that may block, several at once.

@@ -29,5 +29,5 @@ pub use host::{
 };
 pub use manifest::HostManifest;
 pub use policy::Authorizer;
-pub use provider::Sandbox;
+pub use provider::{Sandbox, Tier};
 pub use words::{ActorLimits, CRASH_PAYLOAD_BYTES_MAX, CallError, CallLimits, SYSTEM_ACTOR, WasmCloudEntity};

@@ -20,6 +20,13 @@ pub struct Features(pub u64);
 impl Features {
     /// None at all.
     pub const NONE: Self = Self(0);
+    /// The host calls in lanes of shared memory, which it sends before [`crate::control::HostMessage::Load`].
+    pub const LANES: Self = Self(1);
+
+    /// Whether all of `other` are among them.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
 
     /// What both have.
     pub const fn common(self, other: Self) -> Self {

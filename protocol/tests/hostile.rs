@@ -214,6 +214,7 @@ fn host_message() -> impl Strategy<Value = HostMessage> {
             .prop_map(|(request, refusal, reason)| { HostMessage::Refused { request, refusal, reason } }),
         any::<u64>().prop_map(|deadline_ns| HostMessage::Drain { deadline_ns }),
         vec(any::<u8>(), 0..300).prop_map(|record| HostMessage::Explain { record }),
+        Just(HostMessage::Lanes),
     ]
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Delivery {
     pub(crate) env: Vec<Setting>,
     pub(crate) library: OwnedFd,
     pub(crate) down: UnixStream,
+    /// The memory in which calls come instead.
+    pub(crate) lanes: Option<OwnedFd>,
     pub(crate) up: UnixStream,
     /// For what is left when a signal ends this process.
     pub(crate) crash: OwnedFd,
@@ -40,12 +42,17 @@ pub(crate) fn confine_order(receiver: &mut ControlReceiver) -> Result<Confine, S
 
 /// Waits for `Load` or `Explain`.
 pub(crate) fn receive(receiver: &mut ControlReceiver) -> Result<Order, ShimFault> {
-    let (message, mut descriptors) = receiver.receive()?;
+    let (mut message, mut descriptors) = receiver.receive()?;
+    let mut lanes = None;
+    if let HostMessage::Lanes = message {
+        lanes = descriptors.pop_front();
+        (message, descriptors) = receiver.receive()?;
+    }
     let mut next = || descriptors.pop_front().ok_or(ShimFault::OutOfOrder("a message without its descriptors"));
     match message {
         HostMessage::Load { env } => {
             let (library, down, up) = (next()?, UnixStream::from(next()?), UnixStream::from(next()?));
-            Ok(Order::Load(Delivery { env, library, down, up, crash: next()? }))
+            Ok(Order::Load(Delivery { env, library, down, lanes, up, crash: next()? }))
         }
         HostMessage::Explain { record } => Ok(Order::Explain { record, library: next()?, program: next()? }),
         _ => Err(ShimFault::OutOfOrder("another message than Load or Explain")),

@@ -26,6 +26,7 @@ mod load;
 mod logging;
 mod sealed;
 mod serve;
+mod server;
 mod sink;
 
 use std::convert::Infallible;

@@ -22,7 +22,7 @@ use cofferdam_channel::control::{ControlError, ControlReceiver, ControlSender};
 use cofferdam_channel::protocol::HostHello;
 use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault, Setting, ShimMessage};
 use cofferdam_channel::protocol::limits::clip;
-use cofferdam_channel::socket::{Broken, ServerConfig, SocketServer};
+use cofferdam_channel::socket::{Broken, ServerConfig};
 use parking_lot::Mutex;
 
 use crate::asks::Asks;
@@ -34,6 +34,7 @@ use crate::jobs::{self, Job, JobReceiver, JobSender};
 use crate::library::LoadedLibrary;
 use crate::load::{self, Delivery};
 use crate::logging::Log;
+use crate::server::Server;
 use crate::sink;
 
 /// How long a provider may take to be freed, once it has drained.
@@ -67,7 +68,7 @@ struct Shared {
     /// Set once the provider was made.
     library: Arc<OnceLock<Arc<LoadedLibrary>>>,
     /// Set once the provider was made.
-    server: Arc<OnceLock<Arc<SocketServer>>>,
+    server: Arc<OnceLock<Server>>,
     /// Set once nothing is in flight any more.
     drained: Arc<OnceLock<()>>,
     /// Held while the provider is asked how it is.
@@ -140,8 +141,11 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             };
             let job = match message {
-                HostMessage::Load { .. } | HostMessage::Confine(_) | HostMessage::Explain { .. } => {
-                    return Err(ShimFault::OutOfOrder("a second Load or Confine, or Explain"));
+                HostMessage::Load { .. }
+                | HostMessage::Confine(_)
+                | HostMessage::Explain { .. }
+                | HostMessage::Lanes => {
+                    return Err(ShimFault::OutOfOrder("a second Load or Confine, Explain or Lanes"));
                 }
                 HostMessage::Granted { request } => {
                     let granted = descriptors.pop_front().ok_or(ShimFault::OutOfOrder("Granted without descriptor"))?;
@@ -218,7 +222,7 @@ impl Shared {
     }
 
     fn begin(&self, delivery: Delivery) -> Result<Arc<LoadedLibrary>, ShimFault> {
-        let Delivery { env: _, library, down, up, crash: _ } = delivery;
+        let Delivery { env: _, library, down, lanes, up, crash: _ } = delivery;
         let parts =
             Parts { asks: self.asks.clone(), up, dirs: self.dirs.clone(), rules: self.rules, log: self.log.clone() };
         let library = Arc::new(load::make(&library, parts)?);
@@ -229,7 +233,7 @@ impl Shared {
             ServerConfig { running_max, payload_bytes_max, name: "call".to_owned(), run_in: crash::with_second_stack };
         let calls = Calls { library: library.clone(), payload_bytes_max: payload_bytes_max as usize };
         let no_thread = |error| ShimFault::load(LoadFault::Shim, format!("starting its threads: {error}"));
-        let server = SocketServer::start(down, Arc::new(calls), config, Box::new(host_gone)).map_err(no_thread)?;
+        let server = Server::start(down, lanes, Arc::new(calls), config).map_err(no_thread)?;
 
         // Set once, here.
         let _ = (self.library.set(library.clone()), self.server.set(server));

@@ -199,7 +199,7 @@ impl Claims {
     }
 
     /// Releases the lanes that were left and have come back.
-    fn take_back(&self, came_back: &dyn Fn(usize) -> bool) {
+    pub(super) fn take_back(&self, came_back: &dyn Fn(usize) -> bool) {
         if self.left_count.load(Ordering::Acquire) == 0 {
             return;
         }

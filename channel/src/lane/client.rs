@@ -64,13 +64,6 @@ impl LaneClient {
         }
     }
 
-    /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once.
-    pub fn overdue(&self, moment: Deadline) -> (usize, usize) {
-        let deadlines = self.deadlines.iter().map(|deadline| deadline.load(Ordering::Relaxed));
-        let overdue = deadlines.filter(|deadline| (1..moment.as_monotonic_ns()).contains(deadline));
-        (overdue.count(), self.claims.in_use_max())
-    }
-
     fn came_back(&self, lane: usize) -> bool {
         let came_back = word::look(self.region.word(lane)) == Progress::Answered;
         if came_back {
@@ -252,8 +245,16 @@ impl Client for LaneClient {
     }
 
     fn in_flight(&self) -> usize {
+        self.claims.take_back(&|lane| self.came_back(lane));
         let (in_use, waiting) = self.claims.counts();
         in_use + waiting
+    }
+
+    fn overdue(&self, moment: Deadline) -> (usize, usize) {
+        self.claims.take_back(&|lane| self.came_back(lane));
+        let deadlines = self.deadlines.iter().map(|deadline| deadline.load(Ordering::Relaxed));
+        let overdue = deadlines.filter(|deadline| (1..moment.as_monotonic_ns()).contains(deadline));
+        (overdue.count(), self.claims.in_use_max())
     }
 }
 

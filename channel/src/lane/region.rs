@@ -93,8 +93,7 @@ impl Region {
         let bytes = NonZeroUsize::new(bytes).ok_or(Errno::EINVAL)?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at a place of the kernel's choice.
-        let base =
-            unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE, &memory, 0)? };
+        let base = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED, &memory, 0)? };
         Ok(Self { base: base.cast(), bytes, memory, layout, slabs })
     }
 

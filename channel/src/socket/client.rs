@@ -246,13 +246,6 @@ impl SocketClient {
         }
     }
 
-    /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once. For
-    /// whoever supervises the peer; it holds up calls for a moment, so ask rarely.
-    pub fn overdue(&self, moment: Deadline) -> (usize, usize) {
-        self.catch_up();
-        self.flight.lock().overdue(moment)
-    }
-
     /// Reads the answers that have come and that nobody waits for: the calls are not in flight any more. Never waits.
     fn catch_up(&self) {
         if self.flight.lock().len() == 0 || self.has_reader_thread() {
@@ -316,5 +309,10 @@ impl Client for SocketClient {
     fn in_flight(&self) -> usize {
         self.catch_up();
         self.flight.lock().len()
+    }
+
+    fn overdue(&self, moment: Deadline) -> (usize, usize) {
+        self.catch_up();
+        self.flight.lock().overdue(moment)
     }
 }

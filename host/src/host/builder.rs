@@ -11,7 +11,7 @@ use super::{Host, HostError, Result};
 use crate::audit::AuditSizes;
 use crate::control::paths::Place;
 use crate::policy::Authorizer;
-use crate::provider::Sandbox;
+use crate::provider::{Sandbox, Tier};
 use crate::supervision::{HealthPolicy, RestartPolicy, Timing};
 use crate::words::{ActorLimits, CallLimits};
 
@@ -37,6 +37,7 @@ pub(super) struct Config {
     pub(super) limits: CallLimits,
     pub(super) actor_limits: ActorLimits,
     pub(super) timing: Timing,
+    pub(super) tier: Tier,
     pub(super) sandbox: Sandbox,
     pub(super) provider_calls_max: u32,
     pub(super) audit_sizes: AuditSizes,
@@ -55,6 +56,7 @@ impl Default for Config {
             limits: CallLimits::default(),
             actor_limits: ActorLimits::default(),
             timing: Timing::default(),
+            tier: Tier::default(),
             sandbox: Sandbox::default(),
             provider_calls_max: PROVIDER_CALLS_MAX,
             audit_sizes: AuditSizes::default(),
@@ -150,6 +152,13 @@ impl HostBuilder {
     #[must_use]
     pub fn with_drain_timeout(mut self, timeout: Duration) -> Self {
         self.config.timing.drain_timeout = timeout;
+        self
+    }
+
+    /// How calls get to providers: in shared memory, unless this says otherwise.
+    #[must_use]
+    pub fn with_tier(mut self, tier: Tier) -> Self {
+        self.config.tier = tier;
         self
     }
 

@@ -194,7 +194,13 @@ impl Host {
             audit: Mutex::new(Some(audit)),
             _claim: claim,
             actors: Arc::new(actors),
-            surroundings: Surroundings { shim, spawner, crashes, inbound: self.inner.broker.clone() },
+            surroundings: Surroundings {
+                shim,
+                spawner,
+                crashes,
+                inbound: self.inner.broker.clone(),
+                tier: self.inner.config.tier,
+            },
             server: Mutex::new(server),
             since: Instant::now(),
         };

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cofferdam_channel::protocol::call::Fault;
-use cofferdam_channel::socket::SocketClient;
 use cofferdam_channel::{CallFailure, Client, Outgoing};
 use parking_lot::{Condvar, Mutex};
 
@@ -53,7 +52,7 @@ pub(super) enum Passage {
 
 /// The way to one process.
 pub(super) struct Line {
-    client: SocketClient,
+    client: Box<dyn Client>,
     ended: OnceLock<LineEnd>,
 }
 
@@ -71,7 +70,7 @@ pub(super) enum LineEnd {
 }
 
 impl Line {
-    pub(super) fn new(client: SocketClient) -> Arc<Self> {
+    pub(super) fn new(client: Box<dyn Client>) -> Arc<Self> {
         Arc::new(Self { client, ended: OnceLock::new() })
     }
 

@@ -7,11 +7,12 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_channel::Deadline;
+use cofferdam_channel::lane::{LaneClient, Region};
 use cofferdam_channel::protocol::Confinement;
 use cofferdam_channel::protocol::control::{ShimMessage, Want};
 use cofferdam_channel::protocol::limits::CALLS_MAX;
 use cofferdam_channel::socket::{ClientConfig, SocketClient, SocketServer};
+use cofferdam_channel::{Client, Deadline};
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
@@ -52,6 +53,8 @@ pub(super) struct Process {
     receiver: Receiver,
     /// The end on which calls are going to be made, until it is known how many at once.
     down: Option<StdStream>,
+    /// Where they are made instead.
+    lanes: Option<Arc<Region>>,
     line: Option<Arc<Line>>,
     server: Arc<SocketServer>,
     broken: mpsc::Receiver<String>,
@@ -156,12 +159,16 @@ impl Process {
     /// It takes this many calls at once: makes the client for them.
     pub(super) fn loaded(&mut self, concurrency: u32) -> Result<Arc<Line>, String> {
         let stream = self.down.take().ok_or("it said twice that it was loaded")?;
-        let config = ClientConfig {
-            in_flight_max: concurrency.min(self.calls_max).min(CALLS_MAX) as usize,
-            payload_bytes_max: self.payload_bytes_max,
+        let in_flight_max = concurrency.min(self.calls_max).min(CALLS_MAX) as usize;
+        let payload_bytes_max = self.payload_bytes_max;
+        let client: Box<dyn Client> = if let Some(region) = self.lanes.take() {
+            let on_broken = self.broken_to.on_broken("its memory for calls");
+            Box::new(LaneClient::new(region, in_flight_max, payload_bytes_max, on_broken))
+        } else {
+            let config = ClientConfig { in_flight_max, payload_bytes_max };
+            let client = SocketClient::new(stream, config, self.broken_to.on_broken("its socket for calls"));
+            Box::new(client.map_err(|error| format!("preparing its socket for calls: {error}"))?)
         };
-        let client = SocketClient::new(stream, config, self.broken_to.on_broken("its socket for calls"))
-            .map_err(|error| format!("preparing its socket for calls: {error}"))?;
         Ok(self.line.insert(Line::new(client)).clone())
     }
 

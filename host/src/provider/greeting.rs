@@ -36,6 +36,8 @@ pub(super) struct Delivery<'a> {
 
 /// A process that has confined itself.
 pub(super) struct Greeted {
+    /// What both have.
+    pub(super) features: Features,
     /// By its own word.
     pub(super) hello: ShimHello,
     /// By the kernel's.
@@ -80,7 +82,7 @@ pub(super) fn prepare(ours: StdStream, rules: Rules) -> Result<(UnixStream, Firs
 }
 
 fn preface(generation: Generation) -> Preface {
-    Preface::ours(Side::Host, Features::NONE, generation.0)
+    Preface::ours(Side::Host, Features::LANES, generation.0)
 }
 
 /// Greets the process, and waits until it has confined itself.
@@ -91,10 +93,10 @@ pub(super) async fn greet(
 ) -> Result<Greeted, ControlError> {
     stream.write_all(&words.left).await?;
     drop(words);
-    preface(generation).agree(&control::read_fixed::<PREFACE_BYTES>(stream).await?)?;
+    let agreed = preface(generation).agree(&control::read_fixed::<PREFACE_BYTES>(stream).await?)?;
     // Another process than the one that wrote the preface, when it has a pid namespace.
     let (hello, pid) = read_signed::<HELLO_BYTES>(stream).await?;
-    Ok(Greeted { hello: ShimHello::from_bytes(&hello), pid })
+    Ok(Greeted { features: agreed.features, hello: ShimHello::from_bytes(&hello), pid })
 }
 
 /// Tells the process what to load. It has answered nothing of the load yet.

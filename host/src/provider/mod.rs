@@ -106,6 +106,18 @@ pub struct Surroundings {
     pub crashes: Arc<Crashes>,
     /// Where calls to actors go.
     pub inbound: Arc<dyn Inbound>,
+    /// How providers are called.
+    pub tier: Tier,
+}
+
+/// How calls get to the process of a provider, if that has it, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tier {
+    /// Over a socket, which every process has.
+    Socket,
+    /// In memory that both map.
+    #[default]
+    Lanes,
 }
 
 /// A supervised provider. Dropping it kills the process.

@@ -24,7 +24,10 @@ impl HostMessage {
             Self::Unbind { request: _, actor } => Broken::unless_length("actor bytes", actor.len(), ACTOR_BYTES_MAX),
             Self::Refused { request: _, refusal: _, reason } => words("reason bytes", reason),
             Self::Explain { record } => Broken::unless_length("crash record bytes", record.len(), RECORD_BYTES_MAX),
-            Self::Health { request: _ } | Self::Granted { request: _ } | Self::Drain { deadline_ns: _ } => Ok(()),
+            Self::Health { request: _ }
+            | Self::Granted { request: _ }
+            | Self::Drain { deadline_ns: _ }
+            | Self::Lanes => Ok(()),
         }
     }
 }

@@ -75,6 +75,9 @@ pub enum HostMessage {
         /// What it left: [`crate::crash`].
         record: Vec<u8>,
     },
+    /// Before [`HostMessage::Load`], where both have [`crate::Features::LANES`]: the memory of the lanes in which the host
+    /// calls. One descriptor comes with it.
+    Lanes,
 }
 
 /// From the shim to the host. All of it is the shim's own word.
@@ -245,7 +248,7 @@ impl HostMessage {
     pub const fn descriptors(&self) -> usize {
         match self {
             Self::Load { .. } => DESCRIPTORS_MAX,
-            Self::Granted { .. } => 1,
+            Self::Granted { .. } | Self::Lanes => 1,
             Self::Explain { .. } => 2,
             Self::Bind { .. }
             | Self::Unbind { .. }

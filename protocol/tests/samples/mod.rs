@@ -103,6 +103,7 @@ table! { host_messages: HostMessage;
         }),
     ],
     Explain => ["": HostMessage::Explain { record: vec![1, 0, 0, 0] }],
+    Lanes => ["": HostMessage::Lanes],
 }
 
 table! { load_faults: LoadFault;

@@ -44,7 +44,7 @@ impl Process {
             ServerConfig { running_max: 1, payload_bytes_max: 1 << 16, name: "test".to_owned(), run_in: |run| run() };
         let server = SocketServer::start(theirs, service.clone(), config, Box::new(|_| {})).unwrap();
         let config = ClientConfig { in_flight_max: 1, payload_bytes_max: 1 << 16 };
-        let line = Line::new(SocketClient::new(ours, config, Box::new(|_| {})).unwrap());
+        let line = Line::new(Box::new(SocketClient::new(ours, config, Box::new(|_| {})).unwrap()));
         Self { service, server, line }
     }
 

@@ -7,8 +7,9 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 
 use cofferdam_channel::Deadline;
-use cofferdam_channel::protocol::control::Setting;
-use cofferdam_channel::protocol::{Confinement, HostHello};
+use cofferdam_channel::lane::{Class, Layout, Region};
+use cofferdam_channel::protocol::control::{HostMessage, Setting};
+use cofferdam_channel::protocol::{Confinement, Features, HostHello};
 use cofferdam_channel::socket::{self, ServerConfig, SocketServer};
 use nix::fcntl::OFlag;
 use nix::unistd::{Pid, pipe2};
@@ -29,7 +30,7 @@ use crate::provider::outbox::{BrokenTo, Outbox};
 use crate::provider::output::{self, Source};
 use crate::provider::spawner::{Awaited, Spawned};
 use crate::provider::tail::Tail;
-use crate::provider::{ProviderSpec, Surroundings};
+use crate::provider::{ProviderSpec, Surroundings, Tier};
 use crate::supervision::Generation;
 
 /// Why there is no process that was told what to load.
@@ -64,6 +65,8 @@ impl NotLaunched {
 /// What a process is going to have besides its control socket, with our ends and its.
 struct Ends {
     down: StdStream,
+    /// Where it is called instead, if it knows how.
+    lanes: Option<Arc<Region>>,
     server: Arc<SocketServer>,
     /// What it leaves when a signal ends it.
     record: OwnedFd,
@@ -73,6 +76,7 @@ struct Ends {
 }
 
 struct Theirs {
+    lanes: Option<Arc<Region>>,
     down: StdStream,
     up: StdStream,
     crash: OwnedFd,
@@ -87,8 +91,9 @@ impl Ends {
         let server = start_server(spec, surroundings, up, &broken_to).map_err(system("serving its calls to actors"))?;
         let (record, crash) =
             pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| system("making a pipe")(errno.into()))?;
-        let theirs = Theirs { down: down_theirs, up: up_theirs, crash };
-        Ok(Self { down, server, record, theirs, broken_to, broken })
+        let lanes = lanes(spec, surroundings).transpose().map_err(system("making the memory for its calls"))?;
+        let theirs = Theirs { lanes: lanes.clone(), down: down_theirs, up: up_theirs, crash };
+        Ok(Self { down, lanes, server, record, theirs, broken_to, broken })
     }
 }
 
@@ -110,7 +115,7 @@ impl Process {
         let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs, watched).await;
         let Spawned { group, awaited, stdout, stderr, unbounded, words } = spawned
             .map_err(|error| NotLaunched::because(format!("starting {}: {error}", surroundings.shim.display())))?;
-        let Ends { down, server, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
+        let Ends { down, lanes, server, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
 
         let met = meet((&mut stream, words), (spec, generation), &group, theirs).await;
         let pid = met.as_ref().map_or(group.leader(), |met| met.pid.as_raw().cast_unsigned());
@@ -118,7 +123,7 @@ impl Process {
             let source = Source { name, provider: spec.key.clone(), pid, tail: tail.clone() };
             tail.read_by(tokio::spawn(output::drain(stream, source, hidden.clone())));
         }
-        let Met { pid, missing, delivered } = match met {
+        let Met { pid, missing, has_lanes, delivered } = match met {
             Ok(met) => met,
             Err(error) => {
                 return Err(NotLaunched::after((group, awaited), ("greeting its process", "greeted"), &error).await);
@@ -147,6 +152,7 @@ impl Process {
             control,
             receiver: Receiver::new(),
             down: Some(down),
+            lanes: lanes.filter(|_| has_lanes),
             line: None,
             server,
             broken,
@@ -166,6 +172,8 @@ struct Met {
     pid: Pid,
     /// What it should be confined by, and is not.
     missing: Confinement,
+    /// It is called in lanes.
+    has_lanes: bool,
     delivered: Result<(), ControlError>,
 }
 
@@ -174,21 +182,26 @@ async fn meet(
     (stream, words): (&mut UnixStream, FirstWords),
     (spec, generation): (&ProviderSpec, Generation),
     group: &Group,
-    theirs: Theirs,
+    mut theirs: Theirs,
 ) -> Result<Met, ControlError> {
-    let Greeted { hello, pid } = greeting::greet(stream, words, generation).await?;
+    let Greeted { features, hello, pid } = greeting::greet(stream, words, generation).await?;
     let missing = spec.sandbox.missing(group.confined_by(hello.confinement));
     // Whoever is none of ours is refused when it is to be watched.
     let may_be_told = spec.sandbox.accepts(missing) && group.has(pid);
+    theirs.lanes = theirs.lanes.filter(|_| features.contains(Features::LANES));
+    let has_lanes = theirs.lanes.is_some();
     // First of all, because the process waits for it.
     let delivered = if may_be_told { deliver(stream, spec, theirs).await } else { Ok(()) };
     // The kernel may have put it on this very processor, and the rest of this can wait.
     std::thread::yield_now();
-    Ok(Met { pid, missing, delivered })
+    Ok(Met { pid, missing, has_lanes, delivered })
 }
 
 async fn deliver(stream: &UnixStream, spec: &ProviderSpec, theirs: Theirs) -> Result<(), ControlError> {
-    let Theirs { down, up, crash } = theirs;
+    let Theirs { lanes, down, up, crash } = theirs;
+    if let Some(lanes) = lanes {
+        greeting::tell(stream, HostMessage::Lanes, &[lanes.memory()]).await?;
+    }
     greeting::deliver(stream, Delivery { env: env(spec), library: &spec.library, down, up, crash }).await
 }
 
@@ -210,6 +223,25 @@ fn rules(spec: &ProviderSpec) -> HostHello {
         calls_max: spec.calls_max,
         actor_calls_max: spec.calls_max,
     }
+}
+
+/// The memory in which the host calls: for each call that may be in flight one lane with a small slab, and some with large
+/// ones. Pages that no call has touched take no memory.
+fn lanes(spec: &ProviderSpec, surroundings: &Surroundings) -> Option<io::Result<Arc<Region>>> {
+    const SMALL_BYTES: u32 = 64 << 10;
+    const MIDDLE: Class = Class { lanes: 8, slab_bytes: 1 << 20 };
+    const LARGE: u32 = 2;
+    let payload_bytes_max = spec.limits.payload_bytes_max;
+    let classes = [
+        Class { lanes: spec.calls_max, slab_bytes: SMALL_BYTES.min(payload_bytes_max) },
+        MIDDLE,
+        Class { lanes: LARGE, slab_bytes: payload_bytes_max },
+    ];
+    // Without those that are no larger than what the limit allows.
+    let grow = |class: &Class| class.slab_bytes < payload_bytes_max;
+    let classes: Vec<Class> = classes[..2].iter().copied().filter(grow).chain([classes[2]]).collect();
+    let layout = (surroundings.tier == Tier::Lanes).then(|| Layout::new(&classes)).flatten()?;
+    Some(Region::make(layout).map(Arc::new))
 }
 
 fn start_server(
