@@ -67,7 +67,7 @@ fn no_matter() -> OnBroken {
 fn rig(in_flight_max: usize) -> Rig {
     let classes = [Class { lanes: 6, slab_bytes: 1000 }, Class { lanes: 2, slab_bytes: PAYLOAD_BYTES_MAX }];
     let ours = Region::make(Layout::new(&classes).unwrap()).unwrap();
-    let theirs = Region::open(ours.memory().try_clone_to_owned().unwrap()).unwrap();
+    let theirs = Region::open(ours.memory().unwrap().try_clone_to_owned().unwrap()).unwrap();
     let (began_to, began) = channel();
     let (release, release_from) = channel();
     let script = Script { began: Mutex::new(began_to), release: Mutex::new(release_from) };

@@ -115,7 +115,7 @@ fn call_meanwhile(client: &Arc<LaneClient>, memory: &OwnedFd, seed: u64, rounds:
 fn a_hostile_callee_costs_its_callers_their_deadlines() {
     for seed in 1..4 {
         let ours = Arc::new(region());
-        let memory = ours.memory().try_clone_to_owned().unwrap();
+        let memory = ours.memory().unwrap().try_clone_to_owned().unwrap();
         let broken = Arc::new(Mutex::new(Vec::new()));
         let noted = broken.clone();
         let on_broken: OnBroken = Box::new(move |why: &Broken| noted.lock().unwrap().push(why.to_string()));
@@ -141,7 +141,7 @@ fn a_hostile_callee_costs_its_callers_their_deadlines() {
 fn a_hostile_caller_costs_the_callee_nothing_but_the_connection() {
     for seed in 4..10 {
         let theirs = region();
-        let memory = theirs.memory().try_clone_to_owned().unwrap();
+        let memory = theirs.memory().unwrap().try_clone_to_owned().unwrap();
         let ours = Region::open(memory.try_clone().unwrap()).unwrap();
         let broken = Arc::new(AtomicUsize::new(0));
         let counted = broken.clone();

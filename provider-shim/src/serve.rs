@@ -19,6 +19,7 @@ use std::time::Duration;
 use cofferdam_abi::Status;
 use cofferdam_channel::Deadline;
 use cofferdam_channel::control::{ControlError, ControlReceiver, ControlSender};
+use cofferdam_channel::lane::Region;
 use cofferdam_channel::protocol::HostHello;
 use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault, Setting, ShimMessage};
 use cofferdam_channel::protocol::limits::clip;
@@ -225,6 +226,9 @@ impl Shared {
         let Delivery { env: _, library, down, lanes, up, crash: _ } = delivery;
         let parts =
             Parts { asks: self.asks.clone(), up, dirs: self.dirs.clone(), rules: self.rules, log: self.log.clone() };
+        // Before there is foreign code: it gets no descriptor of it.
+        let lanes = lanes.map(Region::open).transpose();
+        let lanes = lanes.map_err(|error| ShimFault::load(LoadFault::Shim, format!("mapping the lanes: {error}")))?;
         let library = Arc::new(load::make(&library, parts)?);
 
         let running_max = library.concurrency.min(self.rules.calls_max) as usize;

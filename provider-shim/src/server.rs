@@ -1,7 +1,6 @@
 //! Where calls of the host come: by the tier that both have.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -20,15 +19,14 @@ pub(crate) enum Server {
 impl Server {
     pub(crate) fn start(
         down: UnixStream,
-        lanes: Option<OwnedFd>,
+        lanes: Option<Region>,
         service: Arc<dyn Service>,
         config: ServerConfig,
     ) -> io::Result<Self> {
-        let Some(memory) = lanes else {
+        let Some(region) = lanes else {
             return SocketServer::start(down, service, config, Box::new(host_gone)).map(Self::Socket);
         };
-        let region = Arc::new(Region::open(memory)?);
-        LaneServer::start(region, service, config, Box::new(host_gone)).map(Self::Lanes)
+        LaneServer::start(Arc::new(region), service, config, Box::new(host_gone)).map(Self::Lanes)
     }
 
     /// Takes no more calls.

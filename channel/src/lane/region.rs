@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::stat::fstat;
@@ -47,7 +47,8 @@ const _: () = assert!(CALL + 8 <= LANE_BYTES);
 pub struct Region {
     base: NonNull<u8>,
     bytes: NonZeroUsize,
-    memory: OwnedFd,
+    /// None for who has only opened it: a file that its owner can write to is one that it could load code from.
+    memory: Option<OwnedFd>,
     layout: Layout,
     slabs: Vec<Slab>,
 }
@@ -65,12 +66,14 @@ impl Region {
         ftruncate(&memory, i64::try_from(bytes).map_err(io::Error::other)?)?;
         let seals = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
         fcntl(&memory, FcntlArg::F_ADD_SEALS(seals))?;
-        let this = Self::map(memory, layout)?;
+        let mut this = Self::map(&memory, layout)?;
         this.describe();
+        this.memory = Some(memory);
         Ok(this)
     }
 
-    /// Maps what the host has made, as it is described there. For a shim, which believes its host.
+    /// Maps what the host has made, as it is described there, and closes the descriptor. For a shim, which believes its
+    /// host.
     pub fn open(memory: OwnedFd) -> io::Result<Self> {
         let strange = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("the lanes are {what}"));
         let least = Layout::new(&[Class { lanes: 1, slab_bytes: 1 }]).ok_or_else(|| strange("without a layout"))?;
@@ -79,27 +82,25 @@ impl Region {
             return Err(strange("too short"));
         }
         // What says how long it has to be lies in the part that each has.
-        let first = Self::map(memory, least)?;
-        let layout = first.described().ok_or_else(|| strange("not described"))?;
-        let memory = first.memory.try_clone()?;
+        let layout = Self::map(&memory, least)?.described().ok_or_else(|| strange("not described"))?;
         if layout.slabs().1 != bytes {
             return Err(strange("of another length than they say"));
         }
-        Self::map(memory, layout)
+        Self::map(&memory, layout)
     }
 
-    fn map(memory: OwnedFd, layout: Layout) -> io::Result<Self> {
+    fn map(memory: &OwnedFd, layout: Layout) -> io::Result<Self> {
         let (slabs, bytes) = layout.slabs();
         let bytes = NonZeroUsize::new(bytes).ok_or(Errno::EINVAL)?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at a place of the kernel's choice.
-        let base = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED, &memory, 0)? };
-        Ok(Self { base: base.cast(), bytes, memory, layout, slabs })
+        let base = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED, memory, 0)? };
+        Ok(Self { base: base.cast(), bytes, memory: None, layout, slabs })
     }
 
-    /// To be handed over.
-    pub fn memory(&self) -> BorrowedFd<'_> {
-        self.memory.as_fd()
+    /// To be handed over, by who has made it.
+    pub fn memory(&self) -> Option<BorrowedFd<'_>> {
+        self.memory.as_ref().map(AsFd::as_fd)
     }
 
     /// Which lanes there are.
@@ -160,13 +161,6 @@ impl Region {
     pub(super) fn read(&self, lane: usize, bytes: usize, into: &mut Vec<u8>) {
         let Slab { at, bytes: room } = self.slabs[lane];
         self.copy_from(at + CALL_HEADER_BYTES_MAX, bytes.min(room), into);
-    }
-
-    /// Gives the memory of a slab back, whatever was in it.
-    pub(super) fn forget(&self, lane: usize) -> io::Result<()> {
-        let Slab { at, bytes } = self.slabs[lane];
-        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        Ok(fallocate(&self.memory, flags, at as i64, (CALL_HEADER_BYTES_MAX + bytes) as i64)?)
     }
 
     fn copy_to(&self, at: usize, bytes: &[u8]) {
@@ -255,7 +249,7 @@ mod tests {
     #[test]
     fn both_sides_see_the_same() {
         let ours = Region::make(layout()).unwrap();
-        let theirs = Region::open(ours.memory().try_clone_to_owned().unwrap()).unwrap();
+        let theirs = Region::open(ours.memory().unwrap().try_clone_to_owned().unwrap()).unwrap();
         assert_eq!(theirs.layout(), ours.layout());
         for (lane, bytes) in [(0, 100), (1, 7), (2, 10_000)] {
             let payload: Vec<u8> = (0..bytes).map(|at| (at + lane) as u8).collect();
@@ -280,9 +274,6 @@ mod tests {
         assert_eq!(came.len(), CALL_HEADER_BYTES_MAX);
         region.read(1, 100, &mut came);
         assert_eq!(came, [0; 100], "the next slab is untouched");
-        region.forget(0).unwrap();
-        region.read(0, 100, &mut came);
-        assert_eq!(came, [0; 100]);
     }
 
     #[test]

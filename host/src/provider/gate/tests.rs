@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use cofferdam_channel::socket::{ClientConfig, ServerConfig, SocketServer, pair};
+use cofferdam_channel::socket::{ClientConfig, ServerConfig, SocketClient, SocketServer, pair};
 use cofferdam_channel::{Cancelled, Incoming, Service};
 
 use super::*;

@@ -199,8 +199,8 @@ async fn meet(
 
 async fn deliver(stream: &UnixStream, spec: &ProviderSpec, theirs: Theirs) -> Result<(), ControlError> {
     let Theirs { lanes, down, up, crash } = theirs;
-    if let Some(lanes) = lanes {
-        greeting::tell(stream, HostMessage::Lanes, &[lanes.memory()]).await?;
+    if let Some(memory) = lanes.as_ref().and_then(|lanes| lanes.memory()) {
+        greeting::tell(stream, HostMessage::Lanes, &[memory]).await?;
     }
     greeting::deliver(stream, Delivery { env: env(spec), library: &spec.library, down, up, crash }).await
 }
