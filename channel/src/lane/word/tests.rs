@@ -122,7 +122,7 @@ impl Shared {
 
 fn model(test: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(if cfg!(debug_assertions) { 2 } else { 3 });
     builder.check(test);
 }
 
