@@ -60,7 +60,7 @@ fn corrupt(memory: &OwnedFd, seed: u64, stop: &AtomicBool, count: &AtomicUsize) 
     while !stop.load(Ordering::Relaxed) {
         let at = 4 * (chance.next() as usize % (WORDS_END / 4));
         nix::sys::uio::pwrite(memory.as_fd(), &chance.word().to_le_bytes(), at as i64).unwrap();
-        if count.fetch_add(1, Ordering::Relaxed) % 16 == 0 {
+        if count.fetch_add(1, Ordering::Relaxed).is_multiple_of(16) {
             thread::yield_now();
         }
     }

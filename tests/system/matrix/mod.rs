@@ -14,6 +14,7 @@ mod telling;
 mod ward;
 
 use cofferdam_faults::{Cell, Fault, LibraryFault, Stage};
+use cofferdam_host::Tier;
 use cofferdam_tests::cgroups::{due, groups_of_hosts_in, may_be_made};
 use cofferdam_tests::process::{Held, alone, memory_bytes, until};
 
@@ -31,30 +32,38 @@ const IDLE_THREADS: usize = 3;
 
 #[test]
 fn every_fault_costs_its_own_callers_only() {
-    alone("matrix::every_fault_costs_its_own_callers_only", || async {
-        let cells: Vec<Cell> = Cell::all().collect();
-        let ward = Ward::start().await;
-        let mut table = String::new();
-        let before = Held::now();
-        let before = Held { threads: before.threads + IDLE_THREADS, ..before };
-        let groups = if may_be_made().await { due(1) } else { 0 };
-        for cell in &cells {
-            let row = ward.walk(*cell).await;
-            eprint!("{row}");
-            table.push_str(&row);
-            nothing_is_left(*cell, before, groups).await;
-        }
-        let memory = memory_bytes();
-        for _ in 0..FLOODS {
-            ward.walk(FLOOD).await;
-            nothing_is_left(FLOOD, before, groups).await;
-        }
-        let grown = memory_bytes().saturating_sub(memory);
-        assert!(grown < GROWTH_BYTES_MAX, "the host grew by {grown} bytes");
-        insta::assert_snapshot!("matrix", table);
-        ward.end().await;
-        until("no process is left", async || Held::now().children == 0).await;
-    });
+    alone("matrix::every_fault_costs_its_own_callers_only", || walk(Tier::Lanes));
+}
+
+/// The same table, to the letter.
+#[test]
+fn every_fault_costs_its_own_callers_only_on_sockets() {
+    alone("matrix::every_fault_costs_its_own_callers_only_on_sockets", || walk(Tier::Socket));
+}
+
+async fn walk(tier: Tier) {
+    let cells: Vec<Cell> = Cell::all().collect();
+    let ward = Ward::start(tier).await;
+    let mut table = String::new();
+    let before = Held::now();
+    let before = Held { threads: before.threads + IDLE_THREADS, ..before };
+    let groups = if may_be_made().await { due(1) } else { 0 };
+    for cell in &cells {
+        let row = ward.walk(*cell).await;
+        eprint!("{row}");
+        table.push_str(&row);
+        nothing_is_left(*cell, before, groups).await;
+    }
+    let memory = memory_bytes();
+    for _ in 0..FLOODS {
+        ward.walk(FLOOD).await;
+        nothing_is_left(FLOOD, before, groups).await;
+    }
+    let grown = memory_bytes().saturating_sub(memory);
+    assert!(grown < GROWTH_BYTES_MAX, "the host grew by {grown} bytes");
+    insta::assert_snapshot!("matrix", table);
+    ward.end().await;
+    until("no process is left", async || Held::now().children == 0).await;
 }
 
 async fn nothing_is_left(cell: Cell, before: Held, groups: usize) {

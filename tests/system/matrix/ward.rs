@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cofferdam_faults::{Cell, Fault, LibraryFault, ShimFault, Stage, disguised};
+use cofferdam_host::Tier;
 use cofferdam_host::control::ProviderReport;
 use cofferdam_host::crash::Reports;
 use cofferdam_host::supervision::{HealthPolicy, RestartBudget, RestartPolicy, WhileDown};
@@ -54,7 +55,7 @@ pub(super) struct Ward {
 type Ended = Result<Vec<u8>, HostError>;
 
 impl Ward {
-    pub(super) async fn start() -> Self {
+    pub(super) async fn start(tier: Tier) -> Self {
         let shims = tempfile::tempdir().expect("a temporary directory").keep();
         let shim = shims.join("shim");
         symlink(artifacts::shim(), &shim).expect("a link can be made");
@@ -64,7 +65,7 @@ impl Ward {
         let rig = Rig::start_with(|builder| {
             let builder = builder.with_shim(found).with_rpc_timeout(TIMEOUT).with_restart_policy(restarts());
             let builder = builder.with_start_timeout(START_TIMEOUT).with_drain_timeout(DRAIN_TIMEOUT);
-            builder.with_health_policy(health)
+            builder.with_health_policy(health).with_tier(tier)
         })
         .await;
         let load = Load::begin(&rig, TIMEOUT).await;
