@@ -1,6 +1,6 @@
 //! Which worker takes requests, and when it lets another do so.
 //!
-//! Whoever owns the [`R`] leads. Before running a request the leader either *frees* the reader, so that a
+//! Whoever owns the reader leads. Before running a request the leader either *frees* the reader, so that a
 //! follower leads on while it runs, or *keeps* it, because handing over costs two wake-ups on two cores, several times
 //! what a short handler takes. Which one is decided by how long handlers took of late.
 //!
