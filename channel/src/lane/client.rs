@@ -13,11 +13,15 @@ use parking_lot::{Condvar, Mutex};
 
 use super::claims::{Claims, NoLane};
 use super::futex::RealFence;
-use super::patience::Patience;
+use super::patience::{Patience, processor};
 use super::region::{Field, Region};
+use super::splitting::Splitting;
 use super::word::{self, Fence, Progress};
 use crate::socket::{Broken, OnBroken};
 use crate::{CallFailure, Client, Deadline, Outgoing};
+
+/// Larger payloads are read where they were written: their caches are worth more than the wait.
+const SPLIT_BYTES_MAX: usize = 64 << 10;
 
 /// The asking end of one direction, in lanes.
 pub struct LaneClient {
@@ -28,6 +32,7 @@ pub struct LaneClient {
     calls: AtomicU64,
     payload_bytes_max: u32,
     patience: Patience,
+    splitting: Splitting,
     over: AtomicBool,
     cause: OnceLock<Arc<str>>,
     closed: (Mutex<()>, Condvar),
@@ -56,6 +61,7 @@ impl LaneClient {
             calls: AtomicU64::new(0),
             payload_bytes_max,
             patience: Patience::default(),
+            splitting: Splitting::default(),
             over: AtomicBool::new(false),
             cause: OnceLock::new(),
             closed: (Mutex::default(), Condvar::new()),
@@ -91,6 +97,9 @@ impl LaneClient {
         region.set(lane, Field::HeaderBytes, header.len() as u32);
         region.set(lane, Field::Bytes, call.payload.len() as u32);
         region.set(lane, Field::AnswerLane, lane as u32);
+        // One that there is not, for a caller that is about to move.
+        let own = processor().filter(|_| !self.splitting.is_moving()).unwrap_or(u32::MAX - 1);
+        region.set(lane, Field::CallerProcessor, own + 1);
         self.deadlines[lane].store(call.deadline.as_monotonic_ns(), Ordering::Relaxed);
         word::ask(region.word(lane));
         region.bell().ring::<RealFence>(lane);
@@ -103,7 +112,10 @@ impl LaneClient {
         RealFence::full();
         loop {
             match word::look(word) {
-                Progress::Answered => return Ok(()),
+                Progress::Answered => {
+                    self.note_processors(lanes.asked, call);
+                    return Ok(());
+                }
                 Progress::Closed | Progress::Asked if self.is_over() => {
                     return Err(self.failed(!self.region.bell().unring(lanes.asked)));
                 }
@@ -113,8 +125,9 @@ impl LaneClient {
                 Progress::More => self.give_more(lanes, call)?,
                 Progress::Asked if call.is_over() => return self.give_up(*lanes, call),
                 Progress::Asked => {
-                    let processor = self.region.get(lanes.asked, Field::Processor).checked_sub(1);
-                    if self.patience.look(processor, || word::look(word) != Progress::Asked) {
+                    self.splitting.asked();
+                    // On one processor it can't run while we look.
+                    if self.are_apart(lanes.asked) && self.patience.look(|| word::look(word) != Progress::Asked) {
                         continue;
                     }
                     if !has_let_run && self.claims.counts().0 > 1 {
@@ -125,6 +138,21 @@ impl LaneClient {
                     word::sleep(word, call.next_look());
                 }
             }
+        }
+    }
+
+    /// Whether the callee ran on another processor than this, the last time that it told.
+    fn are_apart(&self, lane: usize) -> bool {
+        let callee = self.region.get(lane, Field::CalleeProcessor).checked_sub(1);
+        callee.is_none() || callee != processor()
+    }
+
+    /// The call is answered: by a callee that has run on this processor, in our stead, or beside us on another.
+    fn note_processors(&self, lane: usize, call: &Outgoing<'_>) {
+        if self.are_apart(lane) {
+            self.splitting.apart();
+        } else if call.payload.len() < SPLIT_BYTES_MAX && self.claims.counts().0 == 1 && self.splitting.together() {
+            self.patience.begin_anew();
         }
     }
 

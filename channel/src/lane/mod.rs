@@ -8,6 +8,7 @@ mod layout;
 mod patience;
 mod region;
 mod server;
+mod splitting;
 mod word;
 
 pub use client::LaneClient;

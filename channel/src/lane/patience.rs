@@ -14,8 +14,8 @@ use crate::Deadline;
 
 /// About what a short call takes.
 const SHORT: Duration = Duration::from_micros(4);
-/// About what sleeping and being woken takes.
-const LONG: Duration = Duration::from_micros(20);
+/// What being woken on another processor takes, where that one slept.
+const LONG: Duration = Duration::from_micros(100);
 /// Looks in vain before one in `2^VAIN_MAX` waits is all that is left.
 const VAIN_MAX: u32 = 8;
 /// Between two looks at the clock.
@@ -29,11 +29,14 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Looks for a while. False when that was in vain, or is not worth it.
-    pub(super) fn look(&self, callee_processor: Option<u32>, mut is_there: impl FnMut() -> bool) -> bool {
-        if callee_processor.is_some() && callee_processor == processor() {
-            return is_there();
-        }
+    /// What was found does not count any more: the other side is elsewhere now.
+    pub(super) fn begin_anew(&self) {
+        self.vain.store(0, Ordering::Relaxed);
+        self.skip.store(0, Ordering::Relaxed);
+    }
+
+    /// Looks for a while. False when that was in vain.
+    pub(super) fn look(&self, mut is_there: impl FnMut() -> bool) -> bool {
         let skip = self.skip.load(Ordering::Relaxed);
         let time = if skip == 0 { LONG } else { SHORT };
         if skip > 0 {

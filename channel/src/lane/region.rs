@@ -27,8 +27,8 @@ use super::word::Bell;
 /// What both sides tell each other of one call, beside the word: where it is in a lane's 64 bytes.
 #[derive(Clone, Copy)]
 pub(super) enum Field {
-    /// By the callee: on which processor it took the call, and one more.
-    Processor = 4,
+    /// By the callee: on which processor it took the last call of this lane, and one more.
+    CalleeProcessor = 4,
     /// By whoever hands over: the bytes of argument, answer or words.
     Bytes = 8,
     /// By the caller: the bytes of the header.
@@ -37,6 +37,8 @@ pub(super) enum Field {
     Outcome = 16,
     /// By the caller: the lane in whose slab the answer is to lie.
     AnswerLane = 20,
+    /// By the caller: on which processor it asked, and one more.
+    CallerProcessor = 32,
 }
 
 /// Where in a lane the caller's number of the call is.

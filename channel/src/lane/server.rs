@@ -10,14 +10,13 @@ use cofferdam_protocol::call::{Fault, Header};
 use parking_lot::RwLock;
 
 use super::futex::RealFence;
-use super::patience::processor;
+use super::patience::{Patience, processor};
 use super::region::{Field, Region};
 use super::word;
 use crate::leadership::{Leadership, Turn};
 use crate::running::Running;
 use crate::serving::{self, shrink};
 use crate::socket::{Broken, OnBroken, ServerConfig};
-use crate::spin::Spin;
 use crate::{Deadline, Incoming, Service};
 
 /// How long an idle worker stays, beyond the one that waits at the bell.
@@ -40,7 +39,9 @@ pub struct LaneServer {
 struct Ear {
     /// Where to look first, so that no lane is passed over for ever.
     from: usize,
-    spin: Spin,
+    patience: Patience,
+    /// Where the last call came from.
+    caller_processor: Option<u32>,
 }
 
 /// One request, as it was taken.
@@ -75,7 +76,7 @@ impl LaneServer {
     ) -> io::Result<Arc<Self>> {
         let server = Arc::new(Self {
             region,
-            leadership: Leadership::new(Ear { from: 0, spin: Spin::default() }),
+            leadership: Leadership::new(Ear { from: 0, patience: Patience::default(), caller_processor: None }),
             running: RwLock::default(),
             workers: AtomicUsize::new(0),
             over: AtomicBool::new(false),
@@ -165,7 +166,16 @@ impl LaneServer {
         while !self.over.load(Ordering::Acquire) {
             self.hear_who_has_gone();
             let from = ear.from;
-            let Some(lane) = bell.take(from).or_else(|| ear.spin.find(|| bell.take(from))) else {
+            let mut taken_lane = bell.take(from);
+            let own = processor();
+            // On one processor it can't ask while we look.
+            if taken_lane.is_none() && ear.caller_processor.is_some() && ear.caller_processor != own {
+                ear.patience.look(|| {
+                    taken_lane = bell.take(from);
+                    taken_lane.is_some()
+                });
+            }
+            let Some(lane) = taken_lane else {
                 self.sleep();
                 continue;
             };
@@ -173,7 +183,12 @@ impl LaneServer {
                 return Err(Broken::Lane("it rang for a lane that it has not asked"));
             }
             ear.from = lane + 1;
-            self.region.set(lane, Field::Processor, processor().map_or(0, |processor| processor + 1));
+            self.region.set(lane, Field::CalleeProcessor, own.map_or(0, |processor| processor + 1));
+            let caller = self.region.get(lane, Field::CallerProcessor).checked_sub(1);
+            if caller != ear.caller_processor {
+                ear.caller_processor = caller;
+                ear.patience.begin_anew();
+            }
             taken.lane = lane;
             self.region.read_header(lane, self.region.get(lane, Field::HeaderBytes) as usize, &mut taken.header);
             let bytes = self.region.get(lane, Field::Bytes) as usize;
