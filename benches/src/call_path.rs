@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use cofferdam_host::Tier;
 use cofferdam_tests::Rig;
 use serde::Serialize;
 use serde_bytes::Bytes;
@@ -36,10 +37,10 @@ pub(crate) fn forward(contract: &str, times: u32) -> Vec<u8> {
 }
 
 impl CallPath {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(tier: Tier) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let (rig, actor) = runtime.block_on(async {
-            let rig = Rig::start().await;
+            let rig = Rig::start_with(|builder| builder.with_tier(tier)).await;
             let actor = rig.actor("caller", &[CONTRACT]).await;
             let provider = rig.provider("template", CONTRACT).await;
             rig.link(&actor, CONTRACT, &provider, &[]).await.expect("the link is accepted");

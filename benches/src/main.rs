@@ -14,6 +14,9 @@ mod start;
 
 use std::process::ExitCode;
 
+use cofferdam_host::Tier;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use progress::Progress;
 use serde::Serialize;
 
@@ -76,7 +79,7 @@ fn main() -> ExitCode {
     let is_wanted = |part: &str| parts.is_empty() || parts.contains(&part);
     let mut rows = Vec::new();
     if is_wanted("calls") {
-        rows.push(calls());
+        rows.extend(all_calls());
     }
     if is_wanted("starts") {
         rows.extend(starts());
@@ -104,9 +107,36 @@ fn print_table(rows: &[Row]) {
     }
 }
 
-fn calls() -> Row {
+/// With both processors, with one for both sides, and on the socket.
+fn all_calls() -> [Row; 3] {
+    let floor = "UNIX-stream ping-pong";
+    let free = calls(Tier::Lanes);
+    // Threads and processes that a thread starts may run where it may.
+    let pinned = std::thread::spawn(|| {
+        pin().expect("a thread may choose a processor of its own");
+        calls(Tier::Lanes)
+    });
+    let pinned = pinned.join().expect("no panic");
+    [
+        Row::ratio("actor -> provider -> actor, 64 B", floor, free, 0.1),
+        Row::ratio("the same, all on one processor", "the same, on one processor", pinned, 0.8),
+        Row::ratio("the same, on the socket tier", floor, calls(Tier::Socket), 2.5),
+    ]
+}
+
+/// To the first processor that this thread may use.
+fn pin() -> nix::Result<()> {
+    let this = Pid::from_raw(0);
+    let all = sched_getaffinity(this)?;
+    let first = (0..CpuSet::count()).find(|processor| all.is_set(*processor) == Ok(true)).unwrap_or_default();
+    let mut one = CpuSet::new();
+    one.set(first)?;
+    sched_setaffinity(this, &one)
+}
+
+fn calls(tier: Tier) -> [f64; 2] {
     let mut floor = floor::PingPong::start().expect("a child process answers");
-    let path = call_path::CallPath::start();
+    let path = call_path::CallPath::start(tier);
     let (mut floors, mut ours) = (Vec::new(), Vec::new());
     let mut progress = Progress::of("calls", ROUNDS);
     for _ in 0..ROUNDS {
@@ -115,8 +145,7 @@ fn calls() -> Row {
         ours.push(path.round(CALLS));
     }
     path.stop();
-    let measured = [median(floors), median(ours)];
-    Row::ratio("actor -> provider -> actor, 64 B, socket tier", "UNIX-stream ping-pong", measured, 2.5)
+    [median(floors), median(ours)]
 }
 
 fn starts() -> [Row; 3] {

@@ -79,8 +79,8 @@ fn leave_processor() {
     let mut others = all;
     // Where there is no other, the kernel refuses the empty set, and nothing has happened.
     if others.unset(own as usize).is_ok() && sched_setaffinity(this, &others).is_ok() {
-        let restored = sched_setaffinity(this, &all);
-        debug_assert!(restored.is_ok(), "it was allowed before");
+        // It was allowed a moment ago. If it is no more, somebody has taken the processor away.
+        let _ = sched_setaffinity(this, &all);
     }
 }
 
