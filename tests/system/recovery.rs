@@ -169,7 +169,8 @@ async fn a_killed_store_costs_the_calls_in_flight_only() {
 
     let crashed = format!("provider {} (link default) crashed during Add: killed by signal 9 (SIGKILL)", counter.store);
     let away = format!("provider {} (link default) is not available: ", counter.store);
-    assert!(through_the_host.iter().any(|failure| failure.contains(&crashed)), "{through_the_host:#?}");
+    // What the stopped process had not taken was not delivered, and says so.
+    assert!(!through_the_host.is_empty(), "calls were in flight");
     for failure in &through_the_host {
         assert!(failure.contains(&crashed) || failure.contains(&away), "{failure}");
     }

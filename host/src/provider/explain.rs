@@ -49,7 +49,9 @@ pub(super) async fn explain(
     let prepared = greeting::prepare(ours, rules).map_err(std::io::Error::other);
     let (stream, words) = prepared.map_err(io("preparing a socket"))?;
     let (_alive, alive) = tokio::sync::watch::channel(());
-    let spawned = surroundings.spawner.spawn(&surroundings.shim, (theirs.into(), words), (spec.bounds(), alive)).await;
+    let spawned = surroundings.spawner.spawn(&surroundings.shim, (theirs.into(), words), (spec.bounds(), alive));
+    let spawned = tokio::time::timeout(TIMEOUT, spawned).await;
+    let spawned = spawned.map_err(|_| format!("starting a shim to explain it took more than {TIMEOUT:?}"))?;
     // Nobody reads what it writes: the pipes are closed with this.
     let Spawned { group, words, .. } = spawned.map_err(io("starting a shim"))?;
     let explaining = ask((stream, words), (&spec, &group), &program, library, record);
