@@ -11,19 +11,24 @@
 //! Start reading at [`Client`].
 #![deny(unsafe_code)]
 
+mod broken;
 mod cancelled;
 pub mod control;
 mod deadline;
 pub mod descriptors;
 pub mod lane;
 mod leadership;
+mod patience;
 mod running;
+mod server;
 mod serving;
 pub mod socket;
-mod spin;
 mod tier;
+mod workers;
 
+pub use broken::{Broken, OnBroken};
 pub use cancelled::Cancelled;
 pub use cofferdam_protocol as protocol;
 pub use deadline::Deadline;
+pub use server::{Server, ServerConfig};
 pub use tier::{CallFailure, Client, Incoming, Outgoing, Service};

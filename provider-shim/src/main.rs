@@ -26,7 +26,6 @@ mod load;
 mod logging;
 mod sealed;
 mod serve;
-mod server;
 mod sink;
 
 use std::convert::Infallible;

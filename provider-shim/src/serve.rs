@@ -17,13 +17,12 @@ use std::thread;
 use std::time::Duration;
 
 use cofferdam_abi::Status;
-use cofferdam_channel::Deadline;
 use cofferdam_channel::control::{ControlError, ControlReceiver, ControlSender};
-use cofferdam_channel::lane::Region;
+use cofferdam_channel::lane::{self, Region};
 use cofferdam_channel::protocol::HostHello;
 use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault, Setting, ShimMessage};
 use cofferdam_channel::protocol::limits::clip;
-use cofferdam_channel::socket::{Broken, ServerConfig};
+use cofferdam_channel::{Broken, Deadline, Server, ServerConfig, socket};
 use parking_lot::Mutex;
 
 use crate::asks::Asks;
@@ -35,7 +34,6 @@ use crate::jobs::{self, Job, JobReceiver, JobSender};
 use crate::library::LoadedLibrary;
 use crate::load::{self, Delivery};
 use crate::logging::Log;
-use crate::server::Server;
 use crate::sink;
 
 /// How long a provider may take to be freed, once it has drained.
@@ -237,7 +235,12 @@ impl Shared {
             ServerConfig { running_max, payload_bytes_max, name: "call".to_owned(), run_in: crash::with_second_stack };
         let calls = Calls { library: library.clone(), payload_bytes_max: payload_bytes_max as usize };
         let no_thread = |error| ShimFault::load(LoadFault::Shim, format!("starting its threads: {error}"));
-        let server = Server::start(down, lanes, Arc::new(calls), config).map_err(no_thread)?;
+        let (calls, on_broken) = (Arc::new(calls), Box::new(host_gone));
+        let server = match lanes {
+            Some(region) => lane::serve(Arc::new(region), calls, config, on_broken),
+            None => socket::serve(down, calls, config, on_broken),
+        };
+        let server = server.map_err(no_thread)?;
 
         // Set once, here.
         let _ = (self.library.set(library.clone()), self.server.set(server));

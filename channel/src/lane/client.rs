@@ -13,12 +13,12 @@ use parking_lot::{Condvar, Mutex};
 
 use super::claims::{Claims, NoLane};
 use super::futex::RealFence;
-use super::patience::{Patience, processor};
+use super::processor::{HABIT, processor};
 use super::region::{Field, Region};
 use super::splitting::Splitting;
 use super::word::{self, Fence, Progress};
-use crate::socket::{Broken, OnBroken};
-use crate::{CallFailure, Client, Deadline, Outgoing};
+use crate::patience::Patience;
+use crate::{Broken, CallFailure, Client, Deadline, OnBroken, Outgoing};
 
 /// Larger payloads are read where they were written: their caches are worth more than the wait.
 const SPLIT_BYTES_MAX: usize = 64 << 10;
@@ -60,7 +60,7 @@ impl LaneClient {
             region,
             calls: AtomicU64::new(0),
             payload_bytes_max,
-            patience: Patience::default(),
+            patience: Patience::new(HABIT),
             splitting: Splitting::default(),
             over: AtomicBool::new(false),
             cause: OnceLock::new(),
@@ -127,7 +127,8 @@ impl LaneClient {
                 Progress::Asked => {
                     self.splitting.asked();
                     // On one processor it can't run while we look.
-                    if self.are_apart(lanes.asked) && self.patience.look(|| word::look(word) != Progress::Asked) {
+                    let has_changed = || (word::look(word) != Progress::Asked).then_some(());
+                    if self.are_apart(lanes.asked) && self.patience.look(has_changed).is_some() {
                         continue;
                     }
                     if !has_let_run && self.claims.counts().0 > 1 {

@@ -1,41 +1,40 @@
-//! The answering end: workers of which one waits at the bell, as `leadership.rs` decides, and all run what they have taken.
+//! Requests that lie in lanes.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use cofferdam_protocol::call::{Fault, Header};
-use parking_lot::RwLock;
+use cofferdam_protocol::call::{CallId, Fault, Header, Request};
 
 use super::futex::RealFence;
-use super::patience::{Patience, processor};
+use super::processor::{HABIT, processor};
 use super::region::{Field, Region};
 use super::word;
-use crate::leadership::{Leadership, Turn};
-use crate::running::Running;
-use crate::serving::{self, shrink};
-use crate::socket::{Broken, OnBroken, ServerConfig};
-use crate::{Deadline, Incoming, Service};
+use crate::patience::Patience;
+use crate::serving::shrink;
+use crate::workers::{Calls, Requests, request};
+use crate::{Broken, Deadline, OnBroken, Server, ServerConfig, Service};
 
-/// How long an idle worker stays, beyond the one that waits at the bell.
-const IDLE: Duration = Duration::from_secs(10);
-
-/// The answering end of one direction, in lanes.
-pub struct LaneServer {
+/// Serves the lanes of `region`. `on_broken` is told, once, when the peer writes what may not stand there; its threads end
+/// by themselves then.
+pub fn serve(
     region: Arc<Region>,
-    leadership: Leadership<Ear>,
-    /// The calls that run, one place for each worker, so that whoever hears of a caller that has gone finds its call.
-    running: RwLock<Vec<Arc<Running>>>,
-    workers: AtomicUsize,
-    over: AtomicBool,
     service: Arc<dyn Service>,
     config: ServerConfig,
     on_broken: OnBroken,
+) -> io::Result<Server> {
+    let lanes = Lanes { region, payload_bytes_max: config.payload_bytes_max as usize };
+    let ear = Ear { from: 0, patience: Patience::new(HABIT), caller_processor: None };
+    Server::start((lanes, ear), service, config, on_broken)
 }
 
-/// The right to take requests.
+/// Requests in lanes, and the way of their answers.
+struct Lanes {
+    region: Arc<Region>,
+    payload_bytes_max: usize,
+}
+
+/// Whoever has it waits at the bell.
 struct Ear {
     /// Where to look first, so that no lane is passed over for ever.
     from: usize,
@@ -52,217 +51,118 @@ struct Taken {
     payload: Vec<u8>,
 }
 
-/// A worker that is counted. Dropping it, however the worker ends, takes it out again.
-struct Place {
-    server: Arc<LaneServer>,
-    running: Arc<Running>,
-}
+impl Requests for Lanes {
+    type Ear = Ear;
+    type Taken = Taken;
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.server.running.write().retain(|other| !Arc::ptr_eq(other, &self.running));
-        self.server.workers.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl LaneServer {
-    /// Serves the lanes of `region`. `on_broken` is told, once, when the peer writes what may not stand there; workers end
-    /// by themselves then.
-    pub fn start(
-        region: Arc<Region>,
-        service: Arc<dyn Service>,
-        config: ServerConfig,
-        on_broken: OnBroken,
-    ) -> io::Result<Arc<Self>> {
-        let server = Arc::new(Self {
-            region,
-            leadership: Leadership::new(Ear { from: 0, patience: Patience::default(), caller_processor: None }),
-            running: RwLock::default(),
-            workers: AtomicUsize::new(0),
-            over: AtomicBool::new(false),
-            service,
-            config,
-            on_broken,
-        });
-        server.add_worker()?;
-        Ok(server)
-    }
-
-    /// How many calls run.
-    pub fn running(&self) -> usize {
-        self.running.read().iter().filter(|running| !running.is_idle()).count()
-    }
-
-    /// Takes no more; workers end when what they run has ended.
-    pub fn shut_down(&self) {
-        self.over.store(true, Ordering::Release);
-        self.leadership.close();
-        self.running.read().iter().for_each(|running| running.cancel_any());
-        self.region.bell().rouse::<RealFence>();
-    }
-
-    fn add_worker(self: &Arc<Self>) -> io::Result<()> {
-        let running = Arc::new(Running::default());
-        self.running.write().push(running.clone());
-        let number = self.workers.fetch_add(1, Ordering::Relaxed) + 1;
-        let place = Place { server: self.clone(), running };
-        let run_in = self.config.run_in;
-        // A thread that can't be made drops the closure, and the place with it.
-        let work = move || run_in(&mut || place.server.work(&place.running));
-        thread::Builder::new().name(format!("{}-{number}", self.config.name)).spawn(work).map(drop)
-    }
-
-    fn work(self: &Arc<Self>, running: &Running) {
-        let (mut taken, mut answer) = (Taken::default(), Vec::new());
-        while let Turn::Lead(ear) = self.leadership.follow(IDLE) {
-            if let Err(broken) = self.lead(ear, &mut taken, running, &mut answer) {
-                self.report(&broken);
+    fn take(&self, ear: &mut Ear, taken: &mut Taken, calls: &Calls) -> Result<bool, Broken> {
+        while !calls.is_over() {
+            self.hear_who_has_gone(calls);
+            match self.look(ear) {
+                Some(lane) => return self.copy(lane, ear, taken).map(|()| true),
+                None => self.sleep(calls),
             }
-        }
-    }
-
-    /// Takes and runs requests for as long as the ear stays with this worker.
-    fn lead(
-        self: &Arc<Self>,
-        mut ear: Box<Ear>,
-        taken: &mut Taken,
-        running: &Running,
-        answer: &mut Vec<u8>,
-    ) -> Result<(), Broken> {
-        while self.take(&mut ear, taken)? {
-            let call = self.region.call(taken.lane).load(Ordering::Relaxed);
-            // Before another may hear that this one's caller has gone.
-            running.begin(call);
-            let (meanwhile, alone) = self.leadership.lay_down(ear, false);
-            if alone {
-                self.add_follower();
-            }
-            let began = Deadline::now();
-            let ran = self.run(taken, running, answer);
-            shrink(&mut taken.payload);
-            shrink(answer);
-            let mine = self.leadership.take_back(meanwhile, Deadline::now().since(began));
-            ran?;
-            match mine {
-                Some(mine) => ear = mine,
-                None => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
-    fn add_follower(self: &Arc<Self>) {
-        if self.workers.load(Ordering::Relaxed) <= self.config.running_max
-            && let Err(error) = self.add_worker()
-        {
-            // Without another thread the next request waits until this one is done, which is slow and not wrong.
-            tracing::warn!(%error, "no thread for another worker");
-        }
-    }
-
-    /// Waits at the bell until there is a request, and copies it. False when it is over.
-    fn take(&self, ear: &mut Ear, taken: &mut Taken) -> Result<bool, Broken> {
-        let bell = self.region.bell();
-        while !self.over.load(Ordering::Acquire) {
-            self.hear_who_has_gone();
-            let from = ear.from;
-            let mut taken_lane = bell.take(from);
-            let own = processor();
-            // On one processor it can't ask while we look.
-            if taken_lane.is_none() && ear.caller_processor.is_some() && ear.caller_processor != own {
-                ear.patience.look(|| {
-                    taken_lane = bell.take(from);
-                    taken_lane.is_some()
-                });
-            }
-            let Some(lane) = taken_lane else {
-                self.sleep();
-                continue;
-            };
-            if lane >= self.region.layout().lanes() || !word::is_asked(self.region.word(lane)) {
-                return Err(Broken::Lane("it rang for a lane that it has not asked"));
-            }
-            ear.from = lane + 1;
-            self.region.set(lane, Field::CalleeProcessor, own.map_or(0, |processor| processor + 1));
-            let caller = self.region.get(lane, Field::CallerProcessor).checked_sub(1);
-            if caller != ear.caller_processor {
-                ear.caller_processor = caller;
-                ear.patience.begin_anew();
-            }
-            taken.lane = lane;
-            self.region.read_header(lane, self.region.get(lane, Field::HeaderBytes) as usize, &mut taken.header);
-            let bytes = self.region.get(lane, Field::Bytes) as usize;
-            if bytes > self.region.slab_bytes(lane) || bytes > self.config.payload_bytes_max as usize {
-                return Err(Broken::Lane("the argument is longer than may be"));
-            }
-            self.region.read(lane, bytes, &mut taken.payload);
-            return Ok(true);
         }
         Ok(false)
     }
 
-    fn sleep(&self) {
-        self.region.bell().sleep_unless::<RealFence>(Deadline::NEVER, || {
-            self.region.gone().is_rung() || self.over.load(Ordering::Acquire)
-        });
+    fn has_more(&self, _: &Ear) -> bool {
+        false
     }
 
-    fn hear_who_has_gone(&self) {
-        while let Some(lane) = self.region.gone().take(0).filter(|lane| *lane < self.region.layout().lanes()) {
-            let call = self.region.call(lane).load(Ordering::Acquire);
-            // If it is still so, the number was that of the call whose caller has gone.
-            if word::is_given_up(self.region.word(lane)) {
-                self.running.read().iter().for_each(|running| running.cancel(call));
-            }
-        }
+    fn call(&self, taken: &Taken) -> Result<CallId, Broken> {
+        Ok(self.region.call(taken.lane).load(Ordering::Relaxed))
     }
 
-    fn run(&self, taken: &Taken, running: &Running, answer: &mut Vec<u8>) -> Result<(), Broken> {
-        let (header, _) = Header::read(&taken.header)?;
-        let Header::Request(request) = header else { return Err(Broken::WrongWay("message that is no request")) };
-        let cancelled = running.cancelled();
-        let incoming = Incoming {
-            call: request.call,
-            actor: request.actor,
-            operation: request.operation,
-            payload: &taken.payload,
-            deadline: Deadline::from_monotonic_ns(request.deadline_ns),
-            cancelled: &cancelled,
-        };
-        let result = serving::run(&*self.service, &incoming, self.config.payload_bytes_max, answer);
-        running.end();
-        self.answer(taken.lane, result, answer, incoming.deadline)
+    fn read<'a>(&self, taken: &'a Taken) -> Result<(Request<'a>, &'a [u8]), Broken> {
+        Ok((request(Header::read(&taken.header)?.0)?, &taken.payload))
     }
 
-    fn answer(&self, lane: usize, result: Result<(), Fault>, answer: &[u8], deadline: Deadline) -> Result<(), Broken> {
-        let region = &self.region;
-        let word = region.word(lane);
-        region.set(lane, Field::Bytes, answer.len() as u32);
+    fn answer(&self, taken: &mut Taken, result: Result<(), Fault>, answer: &[u8]) -> Result<(), Broken> {
+        let (region, lane) = (&self.region, taken.lane);
+        let (mut result, mut answer) = (result, answer);
         let mut room = lane;
+        region.set(lane, Field::Bytes, answer.len() as u32);
         if answer.len() > region.slab_bytes(lane) {
-            if !word::want_more(word, deadline) {
+            let (asked, _) = self.read(taken)?;
+            if word::want_more(region.word(lane), Deadline::from_monotonic_ns(asked.deadline_ns)) {
+                room = self.room(lane, answer.len())?;
+            } else {
                 // Nobody waits for it any more.
-                region.set(lane, Field::Outcome, Fault::Late as u32 + 1);
+                (result, answer) = (Err(Fault::Late), &[]);
                 region.set(lane, Field::Bytes, 0);
-                word::answer(word);
-                return Ok(());
-            }
-            room = region.get(lane, Field::AnswerLane) as usize;
-            if room >= region.layout().lanes() || answer.len() > region.slab_bytes(room) {
-                return Err(Broken::Lane("it gave less room than was asked for"));
             }
         }
         region.write(room, answer);
         region.set(lane, Field::Outcome, result.map_or_else(|fault| fault as u32 + 1, |()| 0));
-        word::answer(word);
+        word::answer(region.word(lane));
         Ok(())
     }
 
-    fn report(&self, broken: &Broken) {
-        if !self.over.swap(true, Ordering::AcqRel) {
-            self.leadership.close();
-            self.running.read().iter().for_each(|running| running.cancel_any());
-            (self.on_broken)(broken);
+    fn shrink(taken: &mut Taken) {
+        shrink(&mut taken.payload);
+    }
+
+    fn rouse(&self) {
+        self.region.bell().rouse::<RealFence>();
+    }
+}
+
+impl Lanes {
+    /// Takes what was rung for, and looks a while where that pays.
+    fn look(&self, ear: &mut Ear) -> Option<usize> {
+        let bell = self.region.bell();
+        let lane = bell.take(ear.from);
+        // On one processor it can't ask while we look.
+        if lane.is_none() && ear.caller_processor.is_some() && ear.caller_processor != processor() {
+            return ear.patience.look(|| bell.take(ear.from));
         }
+        lane
+    }
+
+    fn copy(&self, lane: usize, ear: &mut Ear, taken: &mut Taken) -> Result<(), Broken> {
+        let region = &self.region;
+        if lane >= region.layout().lanes() || !word::is_asked(region.word(lane)) {
+            return Err(Broken::Lane("it rang for a lane that it has not asked"));
+        }
+        ear.from = lane + 1;
+        region.set(lane, Field::CalleeProcessor, processor().map_or(0, |processor| processor + 1));
+        let caller = region.get(lane, Field::CallerProcessor).checked_sub(1);
+        if caller != ear.caller_processor {
+            ear.caller_processor = caller;
+            ear.patience.begin_anew();
+        }
+        taken.lane = lane;
+        region.read_header(lane, region.get(lane, Field::HeaderBytes) as usize, &mut taken.header);
+        let bytes = region.get(lane, Field::Bytes) as usize;
+        if bytes > region.slab_bytes(lane) || bytes > self.payload_bytes_max {
+            return Err(Broken::Lane("the argument is longer than may be"));
+        }
+        region.read(lane, bytes, &mut taken.payload);
+        Ok(())
+    }
+
+    fn sleep(&self, calls: &Calls) {
+        let is_wanted = || self.region.gone().is_rung() || calls.is_over();
+        self.region.bell().sleep_unless::<RealFence>(Deadline::NEVER, is_wanted);
+    }
+
+    fn hear_who_has_gone(&self, calls: &Calls) {
+        while let Some(lane) = self.region.gone().take(0).filter(|lane| *lane < self.region.layout().lanes()) {
+            let call = self.region.call(lane).load(Ordering::Acquire);
+            // If it is still so, the number was that of the call whose caller has gone.
+            if word::is_given_up(self.region.word(lane)) {
+                calls.cancel(call);
+            }
+        }
+    }
+
+    /// Where the caller wants an answer that was too long for the lane of its call.
+    fn room(&self, lane: usize, bytes: usize) -> Result<usize, Broken> {
+        let room = self.region.get(lane, Field::AnswerLane) as usize;
+        if room >= self.region.layout().lanes() || bytes > self.region.slab_bytes(room) {
+            return Err(Broken::Lane("it gave less room than was asked for"));
+        }
+        Ok(room)
     }
 }

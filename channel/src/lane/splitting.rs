@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use nix::sched::{sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-use super::patience::processor;
+use super::processor::processor;
 
 /// So many calls in a row on one processor say that it is not chance.
 const TOGETHER_MIN: u32 = 32;

@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 use super::flight::{Admission, Ended, Flight, News, PendingFrame, Slot, Waiter};
 use super::reader::{Frame, FrameReader};
 use super::writer::{Writer, Written};
-use super::{Broken, OnBroken, Until, prepare};
-use crate::{CallFailure, Cancelled, Client, Deadline, Outgoing};
+use super::{Until, prepare};
+use crate::{Broken, CallFailure, Cancelled, Client, Deadline, OnBroken, Outgoing};
 
 /// How long whoever only asks how many calls there are reads for that. A peer may never stop sending.
 const CATCH_UP_MAX: Duration = Duration::from_millis(1);
@@ -304,6 +304,10 @@ impl Client for SocketClient {
         for (waiter, delivered) in all {
             waiter.tell(Ended::failed(CallFailure::Closed { delivered, cause: cause.clone() }));
         }
+        // Whoever reads for all may wait for a peer that says nothing any more. A stream that was shut down is at its end,
+        // which is no news.
+        self.broken.store(true, Ordering::Release);
+        let _ = self.stream.inner().shutdown(std::net::Shutdown::Both);
     }
 
     fn in_flight(&self) -> usize {

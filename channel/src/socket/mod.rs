@@ -3,8 +3,8 @@
 //! * [`SocketClient`]: a caller writes its own request and reads until its own answer comes; of several callers one
 //!   reads for all and hands the role on when it leaves. With one call in flight there is no hand-off.
 //! * [`Completions`]: the same for callers that must not block; a thread of its own reads, and a descriptor tells.
-//! * [`SocketServer`]: of several workers one reads; it lets another read on while it runs what it has read,
-//!   unless that is quickly done.
+//! * [`serve`]: of several workers one reads; it lets another read on while it runs what it has read, unless that is
+//!   quickly done.
 //!
 //! Nothing here waits without a deadline, except a worker for the next request.
 
@@ -17,7 +17,7 @@ mod writer;
 
 pub use client::{ClientConfig, SocketClient};
 pub use completions::{Completed, CompletingClient, Completions};
-pub use server::{ServerConfig, SocketServer};
+pub use server::serve;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -28,32 +28,6 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use crate::Deadline;
-
-/// What ended a connection on this side.
-#[derive(Debug, thiserror::Error)]
-pub enum Broken {
-    /// The peer closed it, or died.
-    #[error("the peer closed the connection")]
-    Eof,
-    /// The system refused to read or write.
-    #[error("reading or writing failed: {0}")]
-    Io(#[from] io::Error),
-    /// The peer broke the grammar.
-    #[error("{0}")]
-    Protocol(#[from] cofferdam_protocol::DecodeError),
-    /// The peer answered a call that nobody made.
-    #[error("the peer answered call {0}, which is not in flight")]
-    UnknownCall(u64),
-    /// The peer wrote into a lane what may not stand there.
-    #[error("the peer broke a rule of its lanes: {0}")]
-    Lane(&'static str),
-    /// The peer sent a message that only the other side may send.
-    #[error("the peer sent a {0}, which only this side may send")]
-    WrongWay(&'static str),
-}
-
-/// Told once when a connection breaks: whoever supervises the peer decides what becomes of it.
-pub type OnBroken = Box<dyn Fn(&Broken) + Send + Sync>;
 
 /// Makes both ends of one connection.
 pub fn pair() -> io::Result<(UnixStream, UnixStream)> {

@@ -1,6 +1,7 @@
 //! Reads frames from a peer that may send anything, by a deadline, keeping its place when the wait ends.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use cofferdam_protocol::call::{Header, frame_bytes_max};
 use cofferdam_protocol::frame::{LENGTH_BYTES, body_bytes};
@@ -8,14 +9,23 @@ use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use interprocess::os::unix::uds_local_socket::Stream;
 use nix::poll::PollFlags;
 
-use super::{Broken, Until, wait_ready};
-use crate::spin::Spin;
+use super::{Until, wait_ready};
+use crate::Broken;
+use crate::patience::{Habit, Patience};
 
 /// Small frames come several to a read; a large payload goes straight to its own memory.
 const BUFFER_BYTES: usize = 64 << 10;
+/// For as long as sleeping and being woken takes. Each look is a system call.
+const HABIT: Habit = Habit { long: Duration::from_micros(20), short: Duration::ZERO, pauses: 30 };
 
 /// The reading half of a connection. Whoever holds it reads for all.
 pub(super) struct FrameReader {
+    patience: Patience,
+    arriving: Arriving,
+}
+
+/// What has come of the next frames.
+struct Arriving {
     buffer: Box<[u8]>,
     /// What of the buffer is read from the socket and not yet taken.
     filled: std::ops::Range<usize>,
@@ -23,7 +33,6 @@ pub(super) struct FrameReader {
     frame: Frame,
     /// How much of its payload is missing; None between frames.
     missing: Option<usize>,
-    spin: Spin,
     payload_bytes_max: u32,
 }
 
@@ -43,21 +52,21 @@ impl Frame {
 
 impl FrameReader {
     pub(super) fn new(payload_bytes_max: u32) -> Self {
-        Self {
+        let arriving = Arriving {
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             filled: 0..0,
             frame: Frame::default(),
             missing: None,
-            spin: Spin::default(),
             payload_bytes_max,
-        }
+        };
+        Self { patience: Patience::new(HABIT), arriving }
     }
 
     /// Reads the next frame into `frame`. False when the wait ends first: call again to go on where it stopped.
     pub(super) fn next(&mut self, stream: &Stream, frame: &mut Frame, until: Until<'_>) -> Result<bool, Broken> {
         loop {
-            if self.take_header()? && self.take_payload() {
-                std::mem::swap(&mut self.frame, frame);
+            if self.arriving.take_header()? && self.arriving.take_payload() {
+                std::mem::swap(&mut self.arriving.frame, frame);
                 return Ok(true);
             }
             if !self.read_more(stream, until)? {
@@ -68,9 +77,32 @@ impl FrameReader {
 
     /// Whether bytes of a further frame have been read already.
     pub(super) fn has_buffered(&self) -> bool {
-        !self.filled.is_empty()
+        !self.arriving.filled.is_empty()
     }
 
+    /// Reads what the socket has. False when the wait ends before there is anything.
+    fn read_more(&mut self, stream: &Stream, until: Until<'_>) -> Result<bool, Broken> {
+        let Self { patience, arriving } = self;
+        let found = patience.look(|| match arriving.read(stream) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            read => Some(read),
+        });
+        let read = match found {
+            Some(read) => read,
+            None if wait_ready(stream, PollFlags::POLLIN, until)? => arriving.read(stream),
+            None => return Ok(false),
+        };
+        match read {
+            Ok(0) => Err(Broken::Eof),
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(Broken::Eof),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Arriving {
     /// Reads length and header, if all of it has come.
     fn take_header(&mut self) -> Result<bool, Broken> {
         if self.missing.is_some() {
@@ -99,28 +131,6 @@ impl FrameReader {
         self.filled.start += taken;
         self.missing = (missing > taken).then_some(missing - taken);
         self.missing.is_none()
-    }
-
-    /// Reads what the socket has. False when the wait ends before there is anything.
-    fn read_more(&mut self, stream: &Stream, until: Until<'_>) -> Result<bool, Broken> {
-        let mut spin = std::mem::take(&mut self.spin);
-        let found = spin.find(|| match self.read(stream) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            read => Some(read),
-        });
-        self.spin = spin;
-        let read = match found {
-            Some(read) => read,
-            None if wait_ready(stream, PollFlags::POLLIN, until)? => self.read(stream),
-            None => return Ok(false),
-        };
-        match read {
-            Ok(0) => Err(Broken::Eof),
-            Ok(_) => Ok(true),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(Broken::Eof),
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn read(&mut self, stream: &Stream) -> io::Result<usize> {

@@ -9,8 +9,8 @@ use interprocess::os::unix::uds_local_socket::Stream;
 use nix::poll::PollFlags;
 use parking_lot::Mutex;
 
-use super::{Broken, wait_ready};
-use crate::Deadline;
+use super::wait_ready;
+use crate::{Broken, Deadline};
 
 /// The writing half of a connection.
 pub(super) struct Writer {

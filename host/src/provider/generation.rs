@@ -11,8 +11,8 @@ use cofferdam_channel::lane::{LaneClient, Region};
 use cofferdam_channel::protocol::Confinement;
 use cofferdam_channel::protocol::control::{ShimMessage, Want};
 use cofferdam_channel::protocol::limits::CALLS_MAX;
-use cofferdam_channel::socket::{ClientConfig, SocketClient, SocketServer};
-use cofferdam_channel::{Client, Deadline};
+use cofferdam_channel::socket::{ClientConfig, SocketClient};
+use cofferdam_channel::{Client, Deadline, Server};
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
@@ -56,7 +56,7 @@ pub(super) struct Process {
     /// Where they are made instead.
     lanes: Option<Arc<Region>>,
     line: Option<Arc<Line>>,
-    server: Arc<SocketServer>,
+    server: Server,
     broken: mpsc::Receiver<String>,
     broken_to: BrokenTo,
     asks: Asks,

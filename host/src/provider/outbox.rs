@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use cofferdam_channel::protocol::control::HostMessage;
-use cofferdam_channel::socket::{Broken, OnBroken};
+use cofferdam_channel::{Broken, OnBroken};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 

@@ -4,8 +4,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use cofferdam_channel::socket::{ClientConfig, ServerConfig, SocketClient, SocketServer, pair};
+use cofferdam_channel::socket::{ClientConfig, SocketClient, pair, serve};
 use cofferdam_channel::{Cancelled, Incoming, Service};
+use cofferdam_channel::{Server, ServerConfig};
 
 use super::*;
 use crate::words::WasmCloudEntity;
@@ -32,7 +33,7 @@ impl Service for Counting {
 /// A process of a provider, as far as the gate knows one: it runs one call at once.
 struct Process {
     service: Arc<Counting>,
-    server: Arc<SocketServer>,
+    server: Server,
     line: Arc<Line>,
 }
 
@@ -42,7 +43,7 @@ impl Process {
         let service = Arc::new(Counting::default());
         let config =
             ServerConfig { running_max: 1, payload_bytes_max: 1 << 16, name: "test".to_owned(), run_in: |run| run() };
-        let server = SocketServer::start(theirs, service.clone(), config, Box::new(|_| {})).unwrap();
+        let server = serve(theirs, service.clone(), config, Box::new(|_| {})).unwrap();
         let config = ClientConfig { in_flight_max: 1, payload_bytes_max: 1 << 16 };
         let line = Line::new(Box::new(SocketClient::new(ours, config, Box::new(|_| {})).unwrap()));
         Self { service, server, line }

@@ -6,11 +6,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 
-use cofferdam_channel::Deadline;
 use cofferdam_channel::lane::{Class, Layout, Region};
 use cofferdam_channel::protocol::control::{HostMessage, Setting};
 use cofferdam_channel::protocol::{Confinement, Features, HostHello};
-use cofferdam_channel::socket::{self, ServerConfig, SocketServer};
+use cofferdam_channel::{Deadline, Server, ServerConfig, socket};
 use nix::fcntl::OFlag;
 use nix::unistd::{Pid, pipe2};
 use tokio::net::UnixStream;
@@ -67,7 +66,7 @@ struct Ends {
     down: StdStream,
     /// Where it is called instead, if it knows how.
     lanes: Option<Arc<Region>>,
-    server: Arc<SocketServer>,
+    server: Server,
     /// What it leaves when a signal ends it.
     record: OwnedFd,
     theirs: Theirs,
@@ -249,7 +248,7 @@ fn start_server(
     surroundings: &Surroundings,
     up: StdStream,
     broken_to: &BrokenTo,
-) -> io::Result<Arc<SocketServer>> {
+) -> io::Result<Server> {
     let service = ActorCalls { origin: spec.entity.clone(), inbound: surroundings.inbound.clone() };
     let config = ServerConfig {
         running_max: spec.calls_max as usize,
@@ -257,5 +256,5 @@ fn start_server(
         name: "actor-call".to_owned(),
         run_in: |run| run(),
     };
-    SocketServer::start(up, Arc::new(service), config, broken_to.on_broken("its socket for calls to actors"))
+    socket::serve(up, Arc::new(service), config, broken_to.on_broken("its socket for calls to actors"))
 }

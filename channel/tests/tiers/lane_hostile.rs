@@ -1,5 +1,4 @@
 //! A peer that writes anything anywhere into the shared memory, all the while: whatever it costs, it costs its own calls.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cofferdam_channel::lane::{Class, LaneClient, LaneServer, Layout, Region};
-use cofferdam_channel::socket::{Broken, OnBroken, ServerConfig};
-use cofferdam_channel::{CallFailure, Cancelled, Client, Deadline, Incoming, Outgoing, Service};
+use cofferdam_channel::lane::{Class, LaneClient, Layout, Region, serve};
+use cofferdam_channel::{
+    Broken, CallFailure, Cancelled, Client, Deadline, Incoming, OnBroken, Outgoing, Server, ServerConfig, Service,
+};
 use cofferdam_protocol::call::Fault;
 
 const PAYLOAD_BYTES_MAX: u32 = 8000;
@@ -71,10 +71,10 @@ fn region() -> Region {
     Region::make(Layout::new(&classes).unwrap()).unwrap()
 }
 
-fn server(region: Arc<Region>, on_broken: OnBroken) -> Arc<LaneServer> {
+fn server(region: Arc<Region>, on_broken: OnBroken) -> Server {
     let config =
         ServerConfig { running_max: 4, payload_bytes_max: PAYLOAD_BYTES_MAX, name: "test".into(), run_in: |run| run() };
-    LaneServer::start(region, Arc::new(Echo), config, on_broken).unwrap()
+    serve(region, Arc::new(Echo), config, on_broken).unwrap()
 }
 
 /// Calls from several threads while somebody writes into the memory. Each call ends, in time.
