@@ -11,6 +11,7 @@
 //! Start reading at [`Client`].
 #![deny(unsafe_code)]
 
+mod answer;
 mod broken;
 mod cancelled;
 pub mod control;
@@ -26,6 +27,7 @@ pub mod socket;
 mod tier;
 mod workers;
 
+pub use answer::Answer;
 pub use broken::{Broken, OnBroken};
 pub use cancelled::Cancelled;
 pub use cofferdam_protocol as protocol;

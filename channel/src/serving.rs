@@ -5,16 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use cofferdam_protocol::call::Fault;
 use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 
-use crate::{Incoming, Service};
+use crate::{Answer, Incoming, Service};
 
 /// Runs a call. `answer` holds the answer then, or the words of a failure.
 pub(crate) fn run(
     service: &dyn Service,
     incoming: &Incoming<'_>,
     payload_bytes_max: u32,
-    answer: &mut Vec<u8>,
+    answer: &mut Answer<'_>,
 ) -> Result<(), Fault> {
-    answer.clear();
     let served = catch_unwind(AssertUnwindSafe(|| service.serve(incoming, answer)));
     if incoming.is_cancelled() || incoming.deadline.expired() {
         // Nobody waits for the answer any more: it shrinks to the word that the call has ended.
@@ -23,13 +22,13 @@ pub(crate) fn run(
     }
     match served {
         Err(_panic) => {
-            *answer = b"the service panicked".to_vec();
+            answer.replace(b"the service panicked");
             Err(Fault::Internal)
         }
         Ok(Ok(())) if answer.len() > payload_bytes_max as usize => {
             let bytes = answer.len();
-            *answer =
-                format!("the answer of {bytes} bytes exceeds the limit of {payload_bytes_max} bytes").into_bytes();
+            let words = format!("the answer of {bytes} bytes exceeds the limit of {payload_bytes_max} bytes");
+            answer.replace(words.as_bytes());
             Err(Fault::Invalid)
         }
         Ok(Ok(())) => Ok(()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cofferdam_protocol::call::Fault;
 use thiserror::Error;
 
-use crate::{Cancelled, Deadline};
+use crate::{Answer, Cancelled, Deadline};
 
 /// How often a call whose caller may go looks whether it has. Nothing wakes a thread that reads a socket for a flag.
 const CANCELLED_LOOK: Duration = Duration::from_millis(20);
@@ -89,8 +89,8 @@ pub trait Client: Send + Sync {
 
 /// The answering end of one direction. Called on threads that may block, several at once.
 pub trait Service: Send + Sync + 'static {
-    /// Appends the answer, or the words of a failure, to `answer`, which is empty.
-    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault>;
+    /// Writes the answer, or the words of a failure, to `answer`, which is empty.
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Answer<'_>) -> Result<(), Fault>;
 }
 
 /// Why a call over the channel has no answer.

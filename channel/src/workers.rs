@@ -13,10 +13,11 @@ use std::time::Duration;
 use cofferdam_protocol::call::{CallId, Fault, Header, Request};
 use parking_lot::RwLock;
 
+use crate::answer::Written;
 use crate::leadership::{Leadership, Turn};
 use crate::running::Running;
 use crate::serving::{self, shrink};
-use crate::{Broken, Deadline, Incoming, OnBroken, ServerConfig, Service};
+use crate::{Answer, Broken, Deadline, Incoming, OnBroken, ServerConfig, Service};
 
 /// How long an idle worker stays, beyond the one that takes requests.
 const IDLE: Duration = Duration::from_secs(10);
@@ -37,11 +38,11 @@ pub(crate) trait Requests: Send + Sync + Sized + 'static {
     /// Its number.
     fn call(&self, taken: &Self::Taken) -> Result<CallId, Broken>;
 
-    /// What it asks, and with what.
-    fn read<'a>(&self, taken: &'a Self::Taken) -> Result<(Request<'a>, &'a [u8]), Broken>;
+    /// What it asks, and with what; and where the answer may be written, or nowhere.
+    fn read<'a>(&'a self, taken: &'a Self::Taken) -> Result<Read<'a>, Broken>;
 
     /// Hands the answer back, or the words of a failure.
-    fn answer(&self, taken: &mut Self::Taken, result: Result<(), Fault>, answer: &[u8]) -> Result<(), Broken>;
+    fn answer(&self, taken: &Self::Taken, result: Result<(), Fault>, answer: Written<'_>) -> Result<(), Broken>;
 
     /// One large call must not pin its memory.
     fn shrink(taken: &mut Self::Taken);
@@ -49,6 +50,9 @@ pub(crate) trait Requests: Send + Sync + Sized + 'static {
     /// Ends the wait of whoever takes.
     fn rouse(&self);
 }
+
+/// A request as it is run: what it asks, with what, and the room for its answer.
+pub(crate) type Read<'a> = (Request<'a>, &'a [u8], &'a mut [u8]);
 
 /// What may be asked.
 pub(crate) fn request(header: Header<'_>) -> Result<Request<'_>, Broken> {
@@ -152,9 +156,9 @@ impl<R: Requests> Workers<R> {
     }
 
     fn work(self: &Arc<Self>, running: &Running) {
-        let (mut taken, mut answer) = (R::Taken::default(), Vec::new());
+        let (mut taken, mut memory) = (R::Taken::default(), Vec::new());
         while let Turn::Lead(ear) = self.leadership.follow(IDLE) {
-            if let Err(broken) = self.lead(ear, &mut taken, running, &mut answer) {
+            if let Err(broken) = self.lead(ear, &mut taken, running, &mut memory) {
                 self.report(&broken);
             }
         }
@@ -166,7 +170,7 @@ impl<R: Requests> Workers<R> {
         mut ear: Box<R::Ear>,
         taken: &mut R::Taken,
         running: &Running,
-        answer: &mut Vec<u8>,
+        memory: &mut Vec<u8>,
     ) -> Result<(), Broken> {
         while self.requests.take(&mut ear, taken, &self.calls)? {
             // Before another may hear that this one's caller has gone.
@@ -177,9 +181,9 @@ impl<R: Requests> Workers<R> {
                 self.add_follower();
             }
             let began = Deadline::now();
-            let ran = self.run(taken, running, answer);
+            let ran = self.run(taken, running, memory);
             R::shrink(taken);
-            shrink(answer);
+            shrink(memory);
             let mine = self.leadership.take_back(meanwhile, Deadline::now().since(began));
             ran?;
             let Some(mine) = mine else { return Ok(()) };
@@ -197,14 +201,15 @@ impl<R: Requests> Workers<R> {
         }
     }
 
-    fn run(&self, taken: &mut R::Taken, running: &Running, answer: &mut Vec<u8>) -> Result<(), Broken> {
-        let (request, payload) = self.requests.read(taken)?;
+    fn run(&self, taken: &R::Taken, running: &Running, memory: &mut Vec<u8>) -> Result<(), Broken> {
+        let (request, payload, room) = self.requests.read(taken)?;
         let (deadline, cancelled) = (Deadline::from_monotonic_ns(request.deadline_ns), running.cancelled());
         let Request { call, actor, operation, .. } = request;
         let incoming = Incoming { call, actor, operation, payload, deadline, cancelled: &cancelled };
-        let result = serving::run(&*self.service, &incoming, self.config.payload_bytes_max, answer);
+        let mut answer = Answer::new(room, memory);
+        let result = serving::run(&*self.service, &incoming, self.config.payload_bytes_max, &mut answer);
         running.end();
-        self.requests.answer(taken, result, answer)
+        self.requests.answer(taken, result, answer.written())
     }
 
     fn report(&self, broken: &Broken) {

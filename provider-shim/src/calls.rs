@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cofferdam_abi::Status;
 use cofferdam_channel::protocol::call::Fault;
-use cofferdam_channel::{Incoming, Service};
+use cofferdam_channel::{Answer, Incoming, Service};
 
 use crate::library::LoadedLibrary;
 use crate::sink;
@@ -16,7 +16,7 @@ pub(crate) struct Calls {
 }
 
 impl Service for Calls {
-    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Answer<'_>) -> Result<(), Fault> {
         let (status, refused) = self.library.handle(call, self.payload_bytes_max, answer);
         let fault = match status {
             Status::OK => return Ok(()),
@@ -28,12 +28,12 @@ impl Service for Calls {
             Status::INVALID => Fault::Invalid,
             _ => Fault::Internal,
         };
-        let mut words = sink::words_or_status(status, answer);
+        let mut words = sink::words_or_status(status, answer.bytes());
         if let Some(bytes) = refused {
             let limit = self.payload_bytes_max;
             words.push_str(&format!(" (an answer of {bytes} bytes was refused, the limit is {limit} bytes)"));
         }
-        *answer = words.into_bytes();
+        answer.replace(words.as_bytes());
         Err(fault)
     }
 }

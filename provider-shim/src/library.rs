@@ -107,7 +107,7 @@ impl LoadedLibrary {
         &self,
         call: &Incoming<'_>,
         payload_bytes_max: usize,
-        answer: &mut Vec<u8>,
+        answer: &mut cofferdam_channel::Answer<'_>,
     ) -> (abi::Status, Option<usize>) {
         let call = abi::Call {
             size: size_of::<abi::Call>() as u32,

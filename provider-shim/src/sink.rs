@@ -4,24 +4,25 @@
 use std::ffi::c_void;
 
 use cofferdam_abi::{Sink, Slice, Status};
+use cofferdam_channel::Answer;
 use cofferdam_channel::protocol::limits::clip;
 
 /// What a sink's context points to.
-struct Target<'a> {
-    bytes: &'a mut Vec<u8>,
+struct Target<'a, 'b> {
+    answer: &'a mut Answer<'b>,
     bytes_max: usize,
     /// How long the last that was refused for its length would have been.
     refused: Option<usize>,
 }
 
-/// Runs `with` on a sink that writes into `bytes`, at most `bytes_max` of them. Returns, too, how many it would have been,
+/// Runs `with` on a sink that writes to `answer`, at most `bytes_max` bytes. Returns, too, how many it would have been,
 /// if some were refused for that.
 pub(crate) fn write_into<R>(
-    bytes: &mut Vec<u8>,
+    answer: &mut Answer<'_>,
     bytes_max: usize,
     with: impl FnOnce(*mut Sink) -> R,
 ) -> (R, Option<usize>) {
-    let mut target = Target { bytes, bytes_max, refused: None };
+    let mut target = Target { answer, bytes_max, refused: None };
     let mut sink = Sink { context: (&raw mut target).cast(), reserve, clear };
     let result = with(&raw mut sink);
     (result, target.refused)
@@ -30,29 +31,24 @@ pub(crate) fn write_into<R>(
 /// Runs `with` on a sink of its own and returns what was written.
 pub(crate) fn collect<R>(bytes_max: usize, with: impl FnOnce(*mut Sink) -> R) -> (R, Vec<u8>) {
     let mut bytes = Vec::new();
-    let (result, _) = write_into(&mut bytes, bytes_max, with);
+    let (result, _) = write_into(&mut Answer::apart(&mut bytes), bytes_max, with);
     (result, bytes)
 }
 
 unsafe extern "C" fn reserve(context: *mut c_void, bytes: usize) -> *mut u8 {
     // SAFETY: `write_into` put its own target there, which outlives the sink, and one thread uses it at a time.
-    let target = unsafe { &mut *context.cast::<Target<'_>>() };
-    let start = target.bytes.len();
-    let end = start.saturating_add(bytes);
+    let target = unsafe { &mut *context.cast::<Target<'_, '_>>() };
+    let end = target.answer.len().saturating_add(bytes);
     if end > target.bytes_max {
         target.refused = Some(end);
         return std::ptr::null_mut();
     }
-    if target.bytes.try_reserve(bytes).is_err() {
-        return std::ptr::null_mut();
-    }
-    target.bytes.resize(end, 0);
-    target.bytes[start..].as_mut_ptr()
+    target.answer.grow(bytes).map_or(std::ptr::null_mut(), <[u8]>::as_mut_ptr)
 }
 
 unsafe extern "C" fn clear(context: *mut c_void) {
     // SAFETY: as for `reserve`.
-    unsafe { (*context.cast::<Target<'_>>()).bytes.clear() };
+    unsafe { (*context.cast::<Target<'_, '_>>()).answer.clear() };
 }
 
 /// Borrows bytes for foreign code.

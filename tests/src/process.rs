@@ -1,5 +1,6 @@
 //! Processes: signals to them, and what one holds.
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::path::Path;
 use std::process::Command;
@@ -80,9 +81,25 @@ fn stat(process: &Path) -> Option<(char, u32)> {
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
-        assert!(began.elapsed() < LONG, "waited in vain for: {what}");
+        assert!(began.elapsed() < LONG, "waited in vain for: {what}\nthreads:\n{}", threads());
         tokio::task::yield_now().await;
     }
+}
+
+/// What the threads of this process and those of its children do, by the kernel's word: for a test that waits in vain.
+fn threads() -> String {
+    let own = std::process::id();
+    let processes = std::fs::read_dir("/proc").expect("/proc is there").flatten().map(|process| process.path());
+    let ours = processes
+        .filter(|process| process.ends_with(own.to_string()) || stat(process).is_some_and(|(_, parent)| parent == own));
+    let mut lines = String::new();
+    for task in ours.flat_map(|process| std::fs::read_dir(process.join("task")).into_iter().flatten().flatten()) {
+        let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        let (name, wchan, call) = (read("comm"), read("wchan"), read("syscall"));
+        let state = stat(&task.path()).map_or('?', |(state, _)| state);
+        let _ = writeln!(lines, "{} {state} {:15} {wchan:24} {}", task.path().display(), name.trim(), call.trim());
+    }
+    lines
 }
 
 /// Runs a test in a process of its own, because it counts what the process holds, or looks at all its temporary files, or

@@ -93,7 +93,7 @@ impl LaneClient {
     fn ask(&self, lane: usize, header: &[u8], call: &Outgoing<'_>) {
         let region = &self.region;
         region.write_header(lane, header);
-        region.write(lane, call.payload);
+        region.write_argument(lane, call.payload);
         region.set(lane, Field::HeaderBytes, header.len() as u32);
         region.set(lane, Field::Bytes, call.payload.len() as u32);
         region.set(lane, Field::AnswerLane, lane as u32);
@@ -191,7 +191,7 @@ impl LaneClient {
         if bytes > limit {
             return Err(self.report(&Broken::Lane("the answer is longer than may be"), call));
         }
-        self.region.read(lane, bytes, answer);
+        self.region.read_answer(lane, bytes, answer);
         self.release(lanes);
         result
     }

@@ -6,14 +6,16 @@
 //!     1088    gone, one bit a lane                                                 64 bytes
 //!     1152    asleep                                                               64 bytes
 //! page 1      lanes, 64 bytes each
-//! then        slabs, whole pages: 1024 bytes for the header of a call, and its bytes
+//! then        slabs, whole pages: 1024 bytes for the header of a call, then its argument, then its answer
 //! ```
-//! Lanes of one class have slabs of one size; classes come with growing slabs. Pages that nobody has touched take no memory.
+//! Lanes of one class have slabs of one size, for the argument and for the answer; classes come with growing slabs. Pages that nobody has touched take no memory.
 
 use super::word::LANES_IN_WORD;
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 
 const PAGE_BYTES: usize = 4096;
+/// Where one side writes and the other reads lies apart from where it is the other way round.
+const CACHE_LINE_BYTES: usize = 64;
 /// Where the bell is.
 pub(super) const ASKED: usize = 1024;
 /// Where those lanes are said whose callers have gone.
@@ -34,7 +36,7 @@ pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"cofdlane");
 pub struct Class {
     /// How many.
     pub lanes: u32,
-    /// What each takes of argument or answer.
+    /// What each takes of argument, and of answer.
     pub slab_bytes: u32,
 }
 
@@ -47,7 +49,10 @@ pub struct Layout {
 /// Where one lane's slab is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slab {
-    pub(super) at: usize,
+    pub(super) header: usize,
+    pub(super) argument: usize,
+    pub(super) answer: usize,
+    /// What argument and answer may take, each.
     pub(super) bytes: usize,
 }
 
@@ -98,8 +103,10 @@ impl Layout {
         for Class { lanes, slab_bytes } in &self.classes {
             let bytes = *slab_bytes as usize;
             for _ in 0..*lanes {
-                slabs.push(Slab { at, bytes });
-                at += (CALL_HEADER_BYTES_MAX + bytes).next_multiple_of(PAGE_BYTES);
+                let argument = at + CALL_HEADER_BYTES_MAX;
+                let answer = (argument + bytes).next_multiple_of(CACHE_LINE_BYTES);
+                slabs.push(Slab { header: at, argument, answer, bytes });
+                at = (answer + bytes).next_multiple_of(PAGE_BYTES);
             }
         }
         (slabs, at)
@@ -115,9 +122,10 @@ mod tests {
         let class = |lanes, slab_bytes| Class { lanes, slab_bytes };
         let layout = Layout::new(&[class(3, 1000), class(1, 4096)]).unwrap();
         let (slabs, bytes) = layout.slabs();
-        let at = |at, bytes| Slab { at, bytes };
-        assert_eq!(slabs, [at(8192, 1000), at(12288, 1000), at(16384, 1000), at(20480, 4096)]);
-        assert_eq!((bytes, layout.lanes(), layout.bell_words()), (28672, 4, 1));
+        let at = |header, answer, bytes| Slab { header, argument: header + 1024, answer, bytes };
+        let small = |header| at(header, header + 2048, 1000);
+        assert_eq!(slabs, [small(8192), small(12288), small(16384), at(20480, 25600, 4096)]);
+        assert_eq!((bytes, layout.lanes(), layout.bell_words()), (32768, 4, 1));
         assert_eq!((layout.lanes_for(1000), layout.lanes_for(1001), layout.lanes_for(4097)), (0..4, 3..4, 4..4));
         for bad in [&[][..], &[class(0, 1)], &[class(1, 0)], &[class(1, 2), class(1, 2)], &[class(513, 1)]] {
             assert_eq!(Layout::new(bad), None, "{bad:?}");

@@ -1,8 +1,8 @@
 //! The memory of one direction: made and sealed by the host, mapped by both sides.
 //!
 //! **What the other side writes is never believed.** It may change at any moment, so each number is read once and checked,
-//! and bytes are copied before anybody looks at them. The one exception is made by whoever maps it, and says that it trusts
-//! the other side: a shim, in what its host has asked.
+//! and bytes are copied before anybody looks at them. The one exception is a shim, which believes its host: it reads an
+//! argument where it lies, and writes the answer where the host reads it.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -138,31 +138,62 @@ impl Region {
         unsafe { &*self.place(Layout::lane_at(lane) + CALL, 8).cast() }
     }
 
-    /// What the slab of a lane takes, beside a header.
+    /// What argument and answer of a lane may take, each.
     pub(super) fn slab_bytes(&self, lane: usize) -> usize {
         self.slabs[lane].bytes
     }
 
     /// Writes the header of a call.
     pub(super) fn write_header(&self, lane: usize, header: &[u8]) {
-        self.copy_to(self.slabs[lane].at, &header[..header.len().min(CALL_HEADER_BYTES_MAX)]);
-    }
-
-    /// Writes argument, answer or words, as far as the slab takes it.
-    pub(super) fn write(&self, lane: usize, bytes: &[u8]) {
-        let Slab { at, bytes: room } = self.slabs[lane];
-        self.copy_to(at + CALL_HEADER_BYTES_MAX, &bytes[..bytes.len().min(room)]);
+        self.copy_to(self.slabs[lane].header, &header[..header.len().min(CALL_HEADER_BYTES_MAX)]);
     }
 
     /// Copies the header of a call.
     pub(super) fn read_header(&self, lane: usize, bytes: usize, into: &mut Vec<u8>) {
-        self.copy_from(self.slabs[lane].at, bytes.min(CALL_HEADER_BYTES_MAX), into);
+        self.copy_from(self.slabs[lane].header, bytes.min(CALL_HEADER_BYTES_MAX), into);
     }
 
-    /// Copies argument, answer or words, as far as the slab takes it.
-    pub(super) fn read(&self, lane: usize, bytes: usize, into: &mut Vec<u8>) {
-        let Slab { at, bytes: room } = self.slabs[lane];
-        self.copy_from(at + CALL_HEADER_BYTES_MAX, bytes.min(room), into);
+    /// Writes the argument, as far as the slab takes it.
+    pub(super) fn write_argument(&self, lane: usize, bytes: &[u8]) {
+        let Slab { argument, bytes: room, .. } = self.slabs[lane];
+        self.copy_to(argument, &bytes[..bytes.len().min(room)]);
+    }
+
+    /// Copies the argument, as far as the slab takes it.
+    pub(super) fn read_argument(&self, lane: usize, bytes: usize, into: &mut Vec<u8>) {
+        let Slab { argument, bytes: room, .. } = self.slabs[lane];
+        self.copy_from(argument, bytes.min(room), into);
+    }
+
+    /// Writes the answer or the words of a failure, as far as the slab takes them.
+    pub(super) fn write_answer(&self, lane: usize, bytes: &[u8]) {
+        let Slab { answer, bytes: room, .. } = self.slabs[lane];
+        self.copy_to(answer, &bytes[..bytes.len().min(room)]);
+    }
+
+    /// Copies the answer or the words of a failure, as far as the slab takes them.
+    pub(super) fn read_answer(&self, lane: usize, bytes: usize, into: &mut Vec<u8>) {
+        let Slab { answer, bytes: room, .. } = self.slabs[lane];
+        self.copy_from(answer, bytes.min(room), into);
+    }
+
+    /// Whether the other side is believed: then argument and answer need not be copied.
+    pub(super) const fn is_believed(&self) -> bool {
+        self.memory.is_none()
+    }
+
+    /// The argument where it lies, and where the answer is to be written.
+    ///
+    /// # Safety
+    ///
+    /// The other side is believed, and the lane is the callee's until the last use of these; nobody else has them.
+    #[expect(clippy::mut_from_ref, reason = "of a part that nobody else has, by the promise")]
+    pub(super) unsafe fn in_place(&self, lane: usize, bytes: usize) -> (&[u8], &mut [u8]) {
+        let Slab { argument, answer, bytes: room, .. } = self.slabs[lane];
+        let (bytes, argument, answer) = (bytes.min(room), self.place(argument, room), self.place(answer, room));
+        // SAFETY: both are within the mapping, which lives as long as `self`, and lie apart. By the promise the other side
+        // writes to neither while the lane is the callee's, and nobody else of this side has a reference.
+        unsafe { (std::slice::from_raw_parts(argument, bytes), std::slice::from_raw_parts_mut(answer, room)) }
     }
 
     fn copy_to(&self, at: usize, bytes: &[u8]) {
@@ -256,25 +287,38 @@ mod tests {
         for (lane, bytes) in [(0, 100), (1, 7), (2, 10_000)] {
             let payload: Vec<u8> = (0..bytes).map(|at| (at + lane) as u8).collect();
             ours.write_header(lane, b"header");
-            ours.write(lane, &payload);
+            ours.write_argument(lane, &payload);
             ours.set(lane, Field::Bytes, bytes as u32);
             let (mut header, mut came) = (Vec::new(), Vec::new());
             theirs.read_header(lane, 6, &mut header);
-            theirs.read(lane, theirs.get(lane, Field::Bytes) as usize, &mut came);
-            assert_eq!((&*header, came), (&b"header"[..], payload));
+            theirs.read_argument(lane, theirs.get(lane, Field::Bytes) as usize, &mut came);
+            assert_eq!((&*header, &came), (&b"header"[..], &payload));
+            // SAFETY: there is no other side but this test.
+            let (argument, answer) = unsafe { theirs.in_place(lane, bytes) };
+            assert_eq!(argument, payload);
+            answer.fill(9);
+            ours.read_answer(lane, bytes, &mut came);
+            assert_eq!(came, vec![9; bytes]);
+            ours.read_argument(lane, bytes, &mut came);
+            assert_eq!(came, payload, "untouched by the answer");
         }
     }
 
     #[test]
     fn no_number_leads_out_of_a_slab() {
         let region = Region::make(layout()).unwrap();
-        region.write(0, &[1; 5000]);
         let mut came = Vec::new();
-        region.read(0, usize::MAX, &mut came);
+        region.write_argument(0, &[1; 5000]);
+        region.read_argument(0, usize::MAX, &mut came);
         assert_eq!(came, [1; 100]);
+        region.read_answer(0, 100, &mut came);
+        assert_eq!(came, [0; 100], "the answer is untouched");
+        region.write_answer(0, &[2; 5000]);
+        region.read_answer(0, usize::MAX, &mut came);
+        assert_eq!(came, [2; 100]);
         region.read_header(2, usize::MAX, &mut came);
         assert_eq!(came.len(), CALL_HEADER_BYTES_MAX);
-        region.read(1, 100, &mut came);
+        region.read_argument(1, 100, &mut came);
         assert_eq!(came, [0; 100], "the next slab is untouched");
     }
 

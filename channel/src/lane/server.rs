@@ -1,18 +1,20 @@
 //! Requests that lie in lanes.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use cofferdam_protocol::call::{CallId, Fault, Header, Request};
+use cofferdam_protocol::call::{CallId, Fault, Header};
 
 use super::futex::RealFence;
 use super::processor::{HABIT, processor};
 use super::region::{Field, Region};
 use super::word;
+use crate::answer::Written;
 use crate::patience::Patience;
 use crate::serving::shrink;
-use crate::workers::{Calls, Requests, request};
+use crate::workers::{Calls, Read, Requests, request};
 use crate::{Broken, Deadline, OnBroken, Server, ServerConfig, Service};
 
 /// Serves the lanes of `region`. `on_broken` is told, once, when the peer writes what may not stand there; its threads end
@@ -48,6 +50,8 @@ struct Ear {
 struct Taken {
     lane: usize,
     header: Vec<u8>,
+    bytes: usize,
+    /// A copy, where the caller is not believed.
     payload: Vec<u8>,
 }
 
@@ -74,26 +78,35 @@ impl Requests for Lanes {
         Ok(self.region.call(taken.lane).load(Ordering::Relaxed))
     }
 
-    fn read<'a>(&self, taken: &'a Taken) -> Result<(Request<'a>, &'a [u8]), Broken> {
-        Ok((request(Header::read(&taken.header)?.0)?, &taken.payload))
+    fn read<'a>(&'a self, taken: &'a Taken) -> Result<Read<'a>, Broken> {
+        let request = request(Header::read(&taken.header)?.0)?;
+        if !self.region.is_believed() {
+            return Ok((request, &taken.payload, &mut []));
+        }
+        // SAFETY: it is believed. The lane is ours since it was taken and until it is answered, this worker alone has
+        // taken it, and lets go of both before it answers.
+        let (argument, answer) = unsafe { self.region.in_place(taken.lane, taken.bytes) };
+        Ok((request, argument, answer))
     }
 
-    fn answer(&self, taken: &mut Taken, result: Result<(), Fault>, answer: &[u8]) -> Result<(), Broken> {
+    fn answer(&self, taken: &Taken, result: Result<(), Fault>, answer: Written<'_>) -> Result<(), Broken> {
         let (region, lane) = (&self.region, taken.lane);
         let (mut result, mut answer) = (result, answer);
         let mut room = lane;
         region.set(lane, Field::Bytes, answer.len() as u32);
         if answer.len() > region.slab_bytes(lane) {
-            let (asked, _) = self.read(taken)?;
+            let asked = request(Header::read(&taken.header)?.0)?;
             if word::want_more(region.word(lane), Deadline::from_monotonic_ns(asked.deadline_ns)) {
                 room = self.room(lane, answer.len())?;
             } else {
                 // Nobody waits for it any more.
-                (result, answer) = (Err(Fault::Late), &[]);
+                (result, answer) = (Err(Fault::Late), Written::Apart(&[]));
                 region.set(lane, Field::Bytes, 0);
             }
         }
-        region.write(room, answer);
+        if let Written::Apart(answer) = answer {
+            region.write_answer(room, answer);
+        }
         region.set(lane, Field::Outcome, result.map_or_else(|fault| fault as u32 + 1, |()| 0));
         word::answer(region.word(lane));
         Ok(())
@@ -138,7 +151,10 @@ impl Lanes {
         if bytes > region.slab_bytes(lane) || bytes > self.payload_bytes_max {
             return Err(Broken::Lane("the argument is longer than may be"));
         }
-        region.read(lane, bytes, &mut taken.payload);
+        taken.bytes = bytes;
+        if !region.is_believed() {
+            region.read_argument(lane, bytes, &mut taken.payload);
+        }
         Ok(())
     }
 

@@ -4,14 +4,15 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use cofferdam_protocol::call::{CallId, Fault, Header, Request};
+use cofferdam_protocol::call::{CallId, Fault, Header};
 use interprocess::os::unix::uds_local_socket::Stream;
 
 use super::reader::{Frame, FrameReader};
 use super::writer::Writer;
 use super::{Until, prepare};
+use crate::answer::Written;
 use crate::serving::shrink;
-use crate::workers::{Calls, Requests, request};
+use crate::workers::{Calls, Read, Requests, request};
 use crate::{Broken, Deadline, OnBroken, Server, ServerConfig, Service};
 
 /// Takes one end of a connection and begins to serve it. `on_broken` is told, once, when the peer closes it or breaks the
@@ -60,14 +61,15 @@ impl Requests for Frames {
         Ok(frame.header()?.call())
     }
 
-    fn read<'a>(&self, frame: &'a Frame) -> Result<(Request<'a>, &'a [u8]), Broken> {
-        Ok((request(frame.header()?)?, &frame.payload))
+    fn read<'a>(&'a self, frame: &'a Frame) -> Result<Read<'a>, Broken> {
+        Ok((request(frame.header()?)?, &frame.payload, &mut []))
     }
 
     /// Every request is answered, or the asking side would count it as running for ever. The write waits for as long as
     /// the peer doesn't read; a peer that waits for anything reads, and one that has gone ends the write.
-    fn answer(&self, frame: &mut Frame, result: Result<(), Fault>, answer: &[u8]) -> Result<(), Broken> {
+    fn answer(&self, frame: &Frame, result: Result<(), Fault>, answer: Written<'_>) -> Result<(), Broken> {
         let call = frame.header()?.call();
+        let Written::Apart(answer) = answer else { unreachable!("it was given no room") };
         let header = match result {
             Ok(()) => Header::Reply { call },
             Err(fault) => Header::Failure { call, fault },

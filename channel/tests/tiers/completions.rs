@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_channel::{CallFailure, Client};
 use cofferdam_channel::socket::{CompletingClient, Completions, pair, serve};
+use cofferdam_channel::{CallFailure, Client};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::rig::{Ends, LONG, config, make, outgoing, script, socket_client};

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use cofferdam_channel::lane::{Class, LaneClient, Layout, Region, serve};
 use cofferdam_channel::{
-    Broken, CallFailure, Cancelled, Client, Deadline, Incoming, OnBroken, Outgoing, Server, ServerConfig, Service,
+    Answer, Broken, CallFailure, Cancelled, Client, Deadline, Incoming, OnBroken, Outgoing, Server, ServerConfig,
+    Service,
 };
 use cofferdam_protocol::call::Fault;
 
@@ -25,9 +26,9 @@ const LONG: Duration = Duration::from_secs(10);
 struct Echo;
 
 impl Service for Echo {
-    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Answer<'_>) -> Result<(), Fault> {
         assert!(call.payload.len() <= PAYLOAD_BYTES_MAX as usize);
-        answer.extend_from_slice(call.payload);
+        answer.write(call.payload);
         Ok(())
     }
 }

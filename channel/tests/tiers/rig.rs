@@ -9,7 +9,8 @@ use std::time::Duration;
 use cofferdam_channel::lane::{self, Class, LaneClient, Layout, Region};
 use cofferdam_channel::socket::{self, ClientConfig, SocketClient, pair};
 use cofferdam_channel::{
-    Broken, CallFailure, Cancelled, Client, Deadline, Incoming, OnBroken, Outgoing, Server, ServerConfig, Service,
+    Answer, Broken, CallFailure, Cancelled, Client, Deadline, Incoming, OnBroken, Outgoing, Server, ServerConfig,
+    Service,
 };
 use cofferdam_protocol::call::Fault;
 use cofferdam_protocol::limits::WORDS_BYTES_MAX;
@@ -26,28 +27,28 @@ pub(super) struct Script {
 }
 
 impl Service for Script {
-    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Answer<'_>) -> Result<(), Fault> {
         match call.operation {
-            "Echo" => answer.extend_from_slice(call.payload),
-            "Who" => answer.extend_from_slice(call.actor.as_bytes()),
+            "Echo" => answer.write(call.payload),
+            "Who" => answer.write(call.actor.as_bytes()),
             "Fail" => {
-                answer.extend_from_slice(b"no such key");
+                answer.write(b"no such key");
                 return Err(Fault::Failed);
             }
             "Wordy" => {
-                answer.resize(100_000, b'w');
+                answer.grow(100_000).unwrap().fill(b'w');
                 return Err(Fault::Panicked);
             }
-            "Size" => answer.resize(std::str::from_utf8(call.payload).unwrap().parse().unwrap(), b'x'),
+            "Size" => answer.grow(std::str::from_utf8(call.payload).unwrap().parse().unwrap()).unwrap().fill(b'x'),
             "LateLarge" => {
                 self.release.lock().unwrap().recv().unwrap();
-                answer.resize(PAYLOAD_BYTES_MAX as usize, b'x');
+                answer.grow(PAYLOAD_BYTES_MAX as usize).unwrap().fill(b'x');
             }
             "Panic" => panic!("as the test wants"),
             "Hold" => {
                 self.began.lock().unwrap().send(call.call).unwrap();
                 self.release.lock().unwrap().recv().unwrap();
-                answer.push(u8::from(call.is_cancelled()));
+                answer.write(&[u8::from(call.is_cancelled())]);
             }
             "Spin" => {
                 self.began.lock().unwrap().send(call.call).unwrap();
@@ -71,8 +72,11 @@ pub(super) struct Ends<C: ?Sized> {
 
 pub(super) type Rig = Ends<dyn Client>;
 
-/// How both ends are made, for so many calls at once.
-pub(super) const TIERS: [(&str, fn(usize) -> Rig); 2] = [("socket", on_socket), ("lanes", in_lanes)];
+/// Makes both ends, for so many calls at once.
+type Make = fn(usize) -> Rig;
+
+/// How they are made.
+pub(super) const TIERS: [(&str, Make); 2] = [("socket", on_socket), ("lanes", in_lanes)];
 
 fn on_socket(in_flight_max: usize) -> Rig {
     let (client, server) = pair().unwrap();

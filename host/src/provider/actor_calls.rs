@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_channel::protocol::call::Fault;
-use cofferdam_channel::{Incoming, Service};
+use cofferdam_channel::{Answer, Incoming, Service};
 
 use crate::words::{ActorCall, CallError, Inbound, WasmCloudEntity};
 
@@ -14,12 +14,11 @@ pub(super) struct ActorCalls {
 }
 
 impl Service for ActorCalls {
-    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Answer<'_>) -> Result<(), Fault> {
         let Incoming { actor, operation, payload, deadline, cancelled, .. } = *call;
         let call = ActorCall { actor, operation, payload, deadline, cancelled };
-        self.inbound.provider_call(&self.origin, &call, answer).map_err(|error| {
-            answer.clear();
-            answer.extend_from_slice(error.to_string().as_bytes());
+        self.inbound.provider_call(&self.origin, &call, answer.as_vec()).map_err(|error| {
+            answer.replace(error.to_string().as_bytes());
             fault(&error)
         })
     }

@@ -30,6 +30,8 @@ use crate::words::{Deadline, WasmCloudEntity};
 /// Backtraces that are made in one period. A provider that crashes in a loop is to cost no more.
 const EXPLANATIONS_MAX: usize = 4;
 const PERIOD: Duration = Duration::from_secs(10);
+/// How long a report waits for its backtrace, those before it among it.
+const BACKTRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Takes reports of deaths, for all providers of a host.
 #[derive(Debug)]
@@ -190,11 +192,16 @@ impl Obituary {
                 "left out: {EXPLANATIONS_MAX} backtraces were made within {PERIOD:?}, and no more are"
             ));
         }
-        // Never closed.
-        let _turn = around.crashes.turn.acquire().await;
-        match explain(around, &self.spec.sandbox, &self.spec.library, record).await {
-            Err(why) => nothing(self.shown(&why)),
-            Ok(control::Backtrace { frames, remark }) => Backtrace {
+        let explaining = async {
+            // Never closed.
+            let _turn = around.crashes.turn.acquire().await;
+            explain(around, &self.spec.sandbox, &self.spec.library, record).await
+        };
+        // Whatever is slow: there is a report.
+        match tokio::time::timeout(BACKTRACE_TIMEOUT, explaining).await {
+            Err(_) => nothing(format!("left out: it took more than {BACKTRACE_TIMEOUT:?}")),
+            Ok(Err(why)) => nothing(self.shown(&why)),
+            Ok(Ok(control::Backtrace { frames, remark })) => Backtrace {
                 frames: frames.into_iter().map(|frame| self.frame(frame)).collect(),
                 remark: remark.map(|remark| self.shown(&remark)),
             },

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use cofferdam_channel::socket::{ClientConfig, SocketClient, pair, serve};
-use cofferdam_channel::{Cancelled, Incoming, Service};
-use cofferdam_channel::{Server, ServerConfig};
+use cofferdam_channel::{Answer, Cancelled, Incoming, Server, ServerConfig, Service};
 
 use super::*;
 use crate::words::WasmCloudEntity;
@@ -20,12 +19,12 @@ struct Counting {
 }
 
 impl Service for Counting {
-    fn serve(&self, call: &Incoming<'_>, answer: &mut Vec<u8>) -> Result<(), Fault> {
+    fn serve(&self, call: &Incoming<'_>, answer: &mut Answer<'_>) -> Result<(), Fault> {
         self.reached.fetch_add(1, Ordering::SeqCst);
         while call.operation == "Hang" && !call.is_cancelled() {
             thread::yield_now();
         }
-        answer.extend_from_slice(b"done");
+        answer.write(b"done");
         Ok(())
     }
 }
