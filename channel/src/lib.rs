@@ -11,6 +11,7 @@
 //! Start reading at [`Client`].
 #![deny(unsafe_code)]
 
+mod alarm;
 mod answer;
 mod broken;
 mod cancelled;
@@ -33,4 +34,4 @@ pub use cancelled::Cancelled;
 pub use cofferdam_protocol as protocol;
 pub use deadline::Deadline;
 pub use server::{Server, ServerConfig};
-pub use tier::{CallFailure, Client, Incoming, Outgoing, Service};
+pub use tier::{CallFailure, Client, Completed, Completions, Incoming, LoopClient, Outgoing, Service};

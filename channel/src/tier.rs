@@ -1,5 +1,7 @@
 //! What every tier offers: a client that calls, and a service that is called.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +87,42 @@ pub trait Client: Send + Sync {
     /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once. For
     /// whoever supervises the peer; it may hold up calls for a moment, so ask rarely.
     fn overdue(&self, moment: Deadline) -> (usize, usize);
+}
+
+/// The asking end for event loops as well as for threads.
+pub trait LoopClient: Send + Sync {
+    /// For threads, which may block.
+    fn blocking(&self) -> &dyn Client;
+
+    /// For one event loop.
+    fn completions(&self) -> io::Result<Box<dyn Completions>>;
+}
+
+/// The calls of one event loop: they are begun without waiting, and their ends put in order. Dropping it gives them up.
+pub trait Completions: Send + Sync {
+    /// Begins a call and returns at once. Unless it fails here, exactly one [`Completed`] with `token` comes, by the
+    /// deadline. A token is not used again while its call is in flight.
+    fn start(&self, token: u64, call: &Outgoing<'_>) -> Result<(), CallFailure>;
+
+    /// Gives a call up; its completion comes at once. An unknown token is no error.
+    fn cancel(&self, token: u64);
+
+    /// Takes the next completion. After a None the descriptor tells of the next one.
+    fn take_next(&self) -> Option<Completed>;
+
+    /// Readable while a completion waits that came after the last None. Poll it, don't read it.
+    fn fd(&self) -> BorrowedFd<'_>;
+}
+
+/// The end of one call.
+#[derive(Debug)]
+pub struct Completed {
+    /// What it was begun with.
+    pub token: u64,
+    /// How it ended.
+    pub result: Result<(), CallFailure>,
+    /// The answer, or the words of a [`CallFailure::Answered`].
+    pub bytes: Vec<u8>,
 }
 
 /// The answering end of one direction. Called on threads that may block, several at once.

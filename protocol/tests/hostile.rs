@@ -223,6 +223,7 @@ fn want() -> impl Strategy<Value = Want> {
         ".{0,64}".prop_map(|address| Want::Listen { address }),
         (".{0,64}", any::<u64>()).prop_map(|(address, deadline_ns)| Want::Connect { address, deadline_ns }),
         (".{0,64}", any::<bool>()).prop_map(|(name, writable)| Want::File { name, writable }),
+        any::<u32>().prop_map(|number| Want::Mailbox { number }),
     ]
 }
 

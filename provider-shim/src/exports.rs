@@ -6,24 +6,21 @@ mod descriptors;
 
 use std::ffi::c_void;
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use cofferdam_abi::{self as abi, Status};
 use cofferdam_channel::protocol::HostHello;
-use cofferdam_channel::protocol::control::{Dir, LoadFault};
-use cofferdam_channel::socket::{ClientConfig, Completed, CompletingClient, Completions, SocketClient};
-use cofferdam_channel::{CallFailure, Cancelled, Client, Deadline, Outgoing};
+use cofferdam_channel::protocol::control::Dir;
+use cofferdam_channel::{CallFailure, Cancelled, Completed, Completions, Deadline, LoopClient, Outgoing};
 
 use crate::asks::Asks;
-use crate::fault::ShimFault;
 use crate::logging::Log;
-use crate::{serve, sink};
+use crate::sink;
 
 /// What the functions need.
 pub(crate) struct Parts {
     pub(crate) asks: Arc<Asks>,
-    pub(crate) up: UnixStream,
+    pub(crate) calls: Box<dyn LoopClient>,
     pub(crate) dirs: Arc<[Dir]>,
     pub(crate) rules: HostHello,
     pub(crate) log: Arc<Log>,
@@ -31,7 +28,7 @@ pub(crate) struct Parts {
 
 /// The context of the functions, and their table.
 pub(crate) struct Exports {
-    calls: Arc<CompletingClient>,
+    calls: Box<dyn LoopClient>,
     asks: Arc<Asks>,
     dirs: Arc<[Dir]>,
     log: Arc<Log>,
@@ -40,9 +37,8 @@ pub(crate) struct Exports {
 
 impl Exports {
     /// Makes the table. It lives as long as the process: threads of the provider may use it until the very end.
-    pub(crate) fn leak(parts: Parts) -> Result<&'static Self, ShimFault> {
-        let Parts { asks, up, dirs, rules, log } = parts;
-        let calls = Arc::new(actor_calls(up, &rules)?);
+    pub(crate) fn leak(parts: Parts) -> &'static Self {
+        let Parts { asks, calls, dirs, rules, log } = parts;
         let face = abi::HostV1 {
             abi_version: abi::ABI_VERSION,
             size: size_of::<abi::HostV1>() as u32,
@@ -66,20 +62,12 @@ impl Exports {
         // made before, so it stays good for the whole of the box.
         unsafe { (&raw mut (*exports).face.context).write(exports.cast()) };
         // SAFETY: the box is never freed, and from now on nobody writes to it.
-        Ok(unsafe { &*exports })
+        unsafe { &*exports }
     }
 
     pub(crate) fn face(&'static self) -> &'static abi::HostV1 {
         &self.face
     }
-}
-
-/// The client on which the provider calls actors. The end of the host is our own.
-fn actor_calls(up: UnixStream, rules: &HostHello) -> Result<CompletingClient, ShimFault> {
-    let (in_flight_max, payload_bytes_max) = (rules.actor_calls_max as usize, rules.payload_bytes_max);
-    let client = SocketClient::new(up, ClientConfig { in_flight_max, payload_bytes_max }, Box::new(serve::host_gone))
-        .map_err(|error| ShimFault::load(LoadFault::Shim, format!("preparing the socket `up`: {error}")))?;
-    Ok(CompletingClient::new(client))
 }
 
 /// # Safety
@@ -124,9 +112,9 @@ unsafe extern "C" fn completions_create(context: *mut c_void) -> *mut abi::Compl
 
 /// # Safety
 /// `queue` must have come from `completions_create` and not have been destroyed.
-unsafe fn completions<'a>(queue: *const abi::Completions) -> &'a Completions {
+unsafe fn completions<'a>(queue: *const abi::Completions) -> &'a dyn Completions {
     // SAFETY: by the promise above.
-    unsafe { &*queue.cast::<Completions>() }
+    unsafe { &**queue.cast::<Box<dyn Completions>>() }
 }
 
 unsafe extern "C" fn completions_fd(queue: *const abi::Completions) -> i32 {
@@ -174,7 +162,7 @@ unsafe extern "C" fn completions_next(
 
 unsafe extern "C" fn completions_destroy(queue: *mut abi::Completions) {
     // SAFETY: the queue came from `completions_create`, and the provider uses it no more.
-    drop(unsafe { Box::from_raw(queue.cast::<Completions>()) });
+    drop(unsafe { Box::from_raw(queue.cast::<Box<dyn Completions>>()) });
 }
 
 unsafe extern "C" fn log_line(context: *mut c_void, level: abi::Level, line: abi::Slice) {

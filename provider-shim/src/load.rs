@@ -17,9 +17,9 @@ pub(crate) struct Delivery {
     pub(crate) env: Vec<Setting>,
     pub(crate) library: OwnedFd,
     pub(crate) down: UnixStream,
-    /// The memory in which calls come instead.
-    pub(crate) lanes: Option<OwnedFd>,
     pub(crate) up: UnixStream,
+    /// The memory of both directions, instead of these.
+    pub(crate) lanes: Option<[OwnedFd; 2]>,
     /// For what is left when a signal ends this process.
     pub(crate) crash: OwnedFd,
 }
@@ -45,7 +45,7 @@ pub(crate) fn receive(receiver: &mut ControlReceiver) -> Result<Order, ShimFault
     let (mut message, mut descriptors) = receiver.receive()?;
     let mut lanes = None;
     if let HostMessage::Lanes = message {
-        lanes = descriptors.pop_front();
+        lanes = descriptors.pop_front().zip(descriptors.pop_front()).map(|(down, up)| [down, up]);
         (message, descriptors) = receiver.receive()?;
     }
     let mut next = || descriptors.pop_front().ok_or(ShimFault::OutOfOrder("a message without its descriptors"));
@@ -62,5 +62,5 @@ pub(crate) fn receive(receiver: &mut ControlReceiver) -> Result<Order, ShimFault
 /// Makes the provider, on the thread that is going to be its own.
 pub(crate) fn make(library: &OwnedFd, parts: Parts) -> Result<LoadedLibrary, ShimFault> {
     cofferdam_library::check(&SealedLibrary::map(library)?, Target::NATIVE)?;
-    library::open(library, Exports::leak(parts)?.face())
+    library::open(library, Exports::leak(parts).face())
 }

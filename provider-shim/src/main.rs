@@ -27,6 +27,7 @@ mod logging;
 mod sealed;
 mod serve;
 mod sink;
+mod ways;
 
 use std::convert::Infallible;
 use std::ffi::{c_char, c_int};

@@ -18,11 +18,10 @@ use std::time::Duration;
 
 use cofferdam_abi::Status;
 use cofferdam_channel::control::{ControlError, ControlReceiver, ControlSender};
-use cofferdam_channel::lane::{self, Region};
 use cofferdam_channel::protocol::HostHello;
 use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault, Setting, ShimMessage};
 use cofferdam_channel::protocol::limits::clip;
-use cofferdam_channel::{Broken, Deadline, Server, ServerConfig, socket};
+use cofferdam_channel::{Broken, Deadline, Server, ServerConfig};
 use parking_lot::Mutex;
 
 use crate::asks::Asks;
@@ -35,6 +34,7 @@ use crate::library::LoadedLibrary;
 use crate::load::{self, Delivery};
 use crate::logging::Log;
 use crate::sink;
+use crate::ways::Ways;
 
 /// How long a provider may take to be freed, once it has drained.
 const DESTROY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -221,12 +221,12 @@ impl Shared {
     }
 
     fn begin(&self, delivery: Delivery) -> Result<Arc<LoadedLibrary>, ShimFault> {
-        let Delivery { env: _, library, down, lanes, up, crash: _ } = delivery;
-        let parts =
-            Parts { asks: self.asks.clone(), up, dirs: self.dirs.clone(), rules: self.rules, log: self.log.clone() };
-        // Before there is foreign code: it gets no descriptor of it.
-        let lanes = lanes.map(Region::open).transpose();
-        let lanes = lanes.map_err(|error| ShimFault::load(LoadFault::Shim, format!("mapping the lanes: {error}")))?;
+        let Delivery { env: _, library, down, up, lanes, crash: _ } = delivery;
+        // Before there is foreign code: it gets no descriptor of them.
+        let ways = Ways::open(down, up, lanes)?;
+        let (asks, dirs, log) = (self.asks.clone(), self.dirs.clone(), self.log.clone());
+        let calls = ways.up.client(self.rules, asks.clone())?;
+        let parts = Parts { asks, calls, dirs, rules: self.rules, log };
         let library = Arc::new(load::make(&library, parts)?);
 
         let running_max = library.concurrency.min(self.rules.calls_max) as usize;
@@ -235,12 +235,7 @@ impl Shared {
             ServerConfig { running_max, payload_bytes_max, name: "call".to_owned(), run_in: crash::with_second_stack };
         let calls = Calls { library: library.clone(), payload_bytes_max: payload_bytes_max as usize };
         let no_thread = |error| ShimFault::load(LoadFault::Shim, format!("starting its threads: {error}"));
-        let (calls, on_broken) = (Arc::new(calls), Box::new(host_gone));
-        let server = match lanes {
-            Some(region) => lane::serve(Arc::new(region), calls, config, on_broken),
-            None => socket::serve(down, calls, config, on_broken),
-        };
-        let server = server.map_err(no_thread)?;
+        let server = ways.down.serve(Arc::new(calls), config).map_err(no_thread)?;
 
         // Set once, here.
         let _ = (self.library.set(library.clone()), self.server.set(server));

@@ -30,17 +30,36 @@ pub(super) struct Claims {
     in_use: AtomicUsize,
     in_use_max: usize,
     waiting: AtomicUsize,
-    queue: Mutex<VecDeque<Arc<Turn>>>,
+    queue: Mutex<Queue>,
     /// Told to those who wait for a second lane.
     released: Condvar,
 }
 
 /// Somebody who waits.
-struct Turn {
-    /// The first lane that is large enough.
-    from: usize,
-    changed: Condvar,
+pub(super) struct Turn {
+    /// The lanes that are large enough.
+    among: Range<usize>,
+    waiter: Waiter,
 }
+
+/// How to tell somebody that it may be its turn.
+pub(super) enum Waiter {
+    /// A thread that waits for this.
+    Thread(Condvar),
+    /// An event loop.
+    Loop(Arc<dyn Fn() + Send + Sync>),
+}
+
+impl Turn {
+    fn tell(&self) {
+        match &self.waiter {
+            Waiter::Thread(changed) => drop(changed.notify_one()),
+            Waiter::Loop(tell) => tell(),
+        }
+    }
+}
+
+type Queue = VecDeque<Arc<Turn>>;
 
 /// Why there is no lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,49 +99,89 @@ impl Claims {
         (self.in_use.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed))
     }
 
-    /// Claims one of `among`, at once or in turn. `came_back` says of a lane that was left whether its callee has ended the
-    /// call; `next_look` until when to wait before `is_over` is asked again.
+    /// Claims one of `among` if it is nobody else's turn. `came_back` says of a lane that was left whether its callee has
+    /// ended the call.
+    pub(super) fn claim_now(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        self.try_claim(among, came_back)
+    }
+
+    /// Claims one of `among`, at once or in turn. `next_look` says until when to wait before `is_over` is asked again.
     pub(super) fn claim(
         &self,
         among: Range<usize>,
         came_back: &dyn Fn(usize) -> bool,
         (is_over, next_look): (&dyn Fn() -> bool, &dyn Fn() -> Deadline),
     ) -> Result<usize, NoLane> {
-        if self.waiting.load(Ordering::Relaxed) == 0
-            && let Some(lane) = self.try_claim(&among, came_back)
-        {
+        if let Some(lane) = self.claim_now(&among, came_back) {
             return Ok(lane);
         }
-        let turn = Arc::new(Turn { from: among.start, changed: Condvar::new() });
+        let turn = self.queue(among, Waiter::Thread(Condvar::new()))?;
+        let Waiter::Thread(changed) = &turn.waiter else { unreachable!("it was made a line above") };
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(lane) = self.attempt(&mut queue, &turn, came_back) {
+                return Ok(lane);
+            }
+            if is_over() {
+                self.leave_queue(&mut queue, &turn);
+                return Err(NoLane::Over);
+            }
+            let until = next_look().min(self.next_look());
+            changed.wait_for(&mut queue, until.remaining());
+        }
+    }
+
+    /// Gets in line for one of `among`.
+    pub(super) fn queue(&self, among: Range<usize>, waiter: Waiter) -> Result<Arc<Turn>, NoLane> {
         let mut queue = self.queue.lock();
         if queue.len() >= WAITING_PER_CALL * self.in_use_max {
             return Err(NoLane::Crowded);
         }
+        let turn = Arc::new(Turn { among, waiter });
         queue.push_back(turn.clone());
         self.waiting.store(queue.len(), Ordering::Relaxed);
-        let claimed = loop {
-            // With the fence of whoever releases: it sees us, or we see what it released.
-            fence(Ordering::SeqCst);
-            // What those before us don't wait for.
-            let before = queue.iter().take_while(|other| !Arc::ptr_eq(other, &turn));
-            let end = before.map(|other| other.from).min().unwrap_or(among.end);
-            if let Some(lane) = self.try_claim(&(among.start..end), came_back) {
-                break Ok(lane);
-            }
-            if is_over() {
-                break Err(NoLane::Over);
-            }
-            let mut until = next_look();
-            if self.left_count.load(Ordering::Relaxed) > 0 {
-                until = until.min(Deadline::after(LEFT_LOOK));
-            }
-            turn.changed.wait_for(&mut queue, until.remaining());
-        };
-        queue.retain(|other| !Arc::ptr_eq(other, &turn));
+        Ok(turn)
+    }
+
+    /// Claims a lane if it is this one's turn, which is over then.
+    pub(super) fn claim_in_turn(&self, turn: &Arc<Turn>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
+        self.attempt(&mut self.queue.lock(), turn, came_back)
+    }
+
+    /// Gets out of the line.
+    pub(super) fn give_up_turn(&self, turn: &Arc<Turn>) {
+        self.leave_queue(&mut self.queue.lock(), turn);
+    }
+
+    /// When to look again for what nobody tells of.
+    pub(super) fn soon(&self) -> Deadline {
+        Deadline::after(LEFT_LOOK)
+    }
+
+    /// When to look for lanes that came back by themselves, where any are to.
+    pub(super) fn next_look(&self) -> Deadline {
+        if self.left_count.load(Ordering::Relaxed) > 0 { Deadline::after(LEFT_LOOK) } else { Deadline::NEVER }
+    }
+
+    fn attempt(&self, queue: &mut Queue, turn: &Arc<Turn>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
+        // With the fence of whoever releases: it sees us, or we see what it released.
+        fence(Ordering::SeqCst);
+        // What those before us don't wait for.
+        let before = queue.iter().take_while(|other| !Arc::ptr_eq(other, turn));
+        let end = before.map(|other| other.among.start).min().unwrap_or(turn.among.end);
+        let lane = self.try_claim(&(turn.among.start..end), came_back)?;
+        self.leave_queue(queue, turn);
+        Some(lane)
+    }
+
+    fn leave_queue(&self, queue: &mut Queue, turn: &Arc<Turn>) {
+        queue.retain(|other| !Arc::ptr_eq(other, turn));
         self.waiting.store(queue.len(), Ordering::Relaxed);
         // There may be room for more than one.
-        next_of_each(&queue);
-        claimed
+        next_of_each(queue);
     }
 
     /// One more lane for a call that has one, without a turn: whoever has a lane with the largest slabs asks for none, so
@@ -134,9 +193,7 @@ impl Claims {
         (is_over, next_look): (&dyn Fn() -> bool, &dyn Fn() -> Deadline),
     ) -> Option<usize> {
         loop {
-            self.take_back(came_back);
-            if let Some(lane) = self.take(&among) {
-                self.in_use.fetch_add(1, Ordering::Relaxed);
+            if let Some(lane) = self.claim_more_now(&among, came_back) {
                 return Some(lane);
             }
             if is_over() {
@@ -145,6 +202,14 @@ impl Claims {
             let mut queue = self.queue.lock();
             self.released.wait_for(&mut queue, next_look().min(Deadline::after(LEFT_LOOK)).remaining());
         }
+    }
+
+    /// The same, without waiting.
+    pub(super) fn claim_more_now(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
+        self.take_back(came_back);
+        let lane = self.take(among)?;
+        self.in_use.fetch_add(1, Ordering::Relaxed);
+        Some(lane)
     }
 
     fn try_claim(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
@@ -186,9 +251,7 @@ impl Claims {
         self.free[lane / LANES_IN_WORD].fetch_or(bit, Ordering::Release);
         self.released.notify_all();
         fence(Ordering::SeqCst);
-        if self.waiting.load(Ordering::Relaxed) > 0 {
-            next_of_each(&self.queue.lock());
-        }
+        self.rouse_next();
     }
 
     /// The caller has gone; the lane is free when its callee has ended the call, and so is the other that the call has.
@@ -198,11 +261,12 @@ impl Claims {
         self.left_count.fetch_add(1, Ordering::Release);
     }
 
-    /// Releases the lanes that were left and have come back.
-    pub(super) fn take_back(&self, came_back: &dyn Fn(usize) -> bool) {
+    /// Releases the lanes that were left and have come back. Says whether there are any, for who tells those that wait.
+    pub(super) fn take_back(&self, came_back: &dyn Fn(usize) -> bool) -> bool {
         if self.left_count.load(Ordering::Acquire) == 0 {
-            return;
+            return false;
         }
+        let mut came = false;
         for (at, word) in self.left.iter().enumerate() {
             let left = word.load(Ordering::Relaxed);
             for bit in (0..LANES_IN_WORD).filter(|bit| left & (1 << bit) != 0) {
@@ -210,6 +274,7 @@ impl Claims {
                 // Of several that look one takes it back.
                 if came_back(lane) && word.fetch_and(!(1 << bit), Ordering::AcqRel) & (1 << bit) != 0 {
                     self.left_count.fetch_sub(1, Ordering::Relaxed);
+                    came = true;
                     let other = self.others[lane].swap(0, Ordering::Relaxed).checked_sub(1);
                     for lane in [Some(lane), other.map(|other| other as usize)].into_iter().flatten() {
                         self.in_use.fetch_sub(1, Ordering::Relaxed);
@@ -218,13 +283,19 @@ impl Claims {
                 }
             }
         }
+        came
+    }
+
+    /// Whoever is next looks again.
+    pub(super) fn rouse_next(&self) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            next_of_each(&self.queue.lock());
+        }
     }
 
     /// All who wait look again.
     pub(super) fn rouse(&self) {
-        self.queue.lock().iter().for_each(|turn| {
-            turn.changed.notify_one();
-        });
+        self.queue.lock().iter().for_each(|turn| turn.tell());
     }
 
     fn set(&self, words: &[AtomicU32], lane: usize) {
@@ -233,16 +304,16 @@ impl Claims {
 }
 
 /// Wakes whoever is next for each size of slab: which of them there is room for, they find out by themselves, in order.
-fn next_of_each(queue: &VecDeque<Arc<Turn>>) {
+fn next_of_each(queue: &Queue) {
     let mut woken = [usize::MAX; CLASSES_MAX];
     for turn in queue {
-        if woken.contains(&turn.from) {
+        if woken.contains(&turn.among.start) {
             continue;
         }
         if let Some(free) = woken.iter_mut().find(|from| **from == usize::MAX) {
-            *free = turn.from;
+            *free = turn.among.start;
         }
-        turn.changed.notify_one();
+        turn.tell();
     }
 }
 

@@ -4,6 +4,7 @@
 //! claim (or wait for a turn) -> write -> ask, ring -> look | let run | sleep -> { more room } -> answered | late | closed
 //! ```
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -25,8 +26,8 @@ const SPLIT_BYTES_MAX: usize = 64 << 10;
 
 /// The asking end of one direction, in lanes.
 pub struct LaneClient {
-    region: Arc<Region>,
-    claims: Claims,
+    pub(super) region: Arc<Region>,
+    pub(super) claims: Claims,
     /// By lane: when its caller stops waiting, or has stopped. 0 for a lane that is free.
     deadlines: Vec<AtomicU64>,
     calls: AtomicU64,
@@ -42,12 +43,35 @@ pub struct LaneClient {
 
 /// The lanes of one call.
 #[derive(Clone, Copy)]
-struct Lanes {
+pub(super) struct Lanes {
     /// Where it was asked.
-    asked: usize,
+    pub(super) asked: usize,
     /// Where its answer lies, if there was no room for it there.
-    more: Option<usize>,
+    pub(super) more: Option<usize>,
 }
+
+/// Room for the header of a call.
+pub(super) type HeaderRoom = [u8; CALL_HEADER_BYTES_MAX];
+
+/// What is asked.
+pub(super) struct Prepared<'a> {
+    number: u64,
+    header: &'a [u8],
+}
+
+/// What becomes of a call that its caller leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Its callee has not seen it, and does not.
+    Unseen,
+    /// Its callee may be running it.
+    Running,
+    /// It is answered.
+    Answered,
+}
+
+/// What a lane says of its answer that no callee says who keeps to the rules.
+pub(super) struct Corrupt(pub(super) Broken);
 
 impl LaneClient {
     /// Asks in the lanes of `region`, in so many at once. `on_broken` is told, once, when the callee writes what may not
@@ -70,7 +94,7 @@ impl LaneClient {
         }
     }
 
-    fn came_back(&self, lane: usize) -> bool {
+    pub(super) fn came_back(&self, lane: usize) -> bool {
         let came_back = word::look(self.region.word(lane)) == Progress::Answered;
         if came_back {
             self.deadlines[lane].store(0, Ordering::Relaxed);
@@ -89,9 +113,29 @@ impl LaneClient {
         })
     }
 
-    /// Puts the call into its lane, and rings.
-    fn ask(&self, lane: usize, header: &[u8], call: &Outgoing<'_>) {
-        let region = &self.region;
+    /// Writes down what is asked: before the call takes a lane, and before anybody counts on it.
+    pub(super) fn prepare<'a>(
+        &self,
+        call: &Outgoing<'_>,
+        room: &'a mut HeaderRoom,
+    ) -> Result<Prepared<'a>, CallFailure> {
+        let (bytes, limit) = (call.payload.len(), self.payload_bytes_max as usize);
+        if bytes > limit {
+            return Err(CallFailure::TooLarge { bytes, limit });
+        }
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let Outgoing { actor, operation, deadline, .. } = *call;
+        let request = Request { call: number, deadline_ns: deadline.as_monotonic_ns(), actor, operation };
+        let written = Header::Request(request).write(room);
+        let header_bytes = written.map_err(|error| CallFailure::Unsendable { why: error.to_string() })?;
+        Ok(Prepared { number, header: &room[..header_bytes] })
+    }
+
+    /// Puts the call into its lane, and rings. The answer is told to a mailbox, or to whoever waits at the lane.
+    pub(super) fn ask(&self, lane: usize, prepared: &Prepared<'_>, call: &Outgoing<'_>, mailbox: Option<usize>) {
+        let (region, Prepared { number, header }) = (&self.region, prepared);
+        region.call(lane).store(*number, Ordering::Relaxed);
+        region.set(lane, Field::Mailbox, mailbox.map_or(0, |mailbox| mailbox as u32 + 1));
         region.write_header(lane, header);
         region.write_argument(lane, call.payload);
         region.set(lane, Field::HeaderBytes, header.len() as u32);
@@ -159,24 +203,35 @@ impl LaneClient {
 
     /// The answer is longer than the lane that was asked.
     fn give_more(&self, lanes: &mut Lanes, call: &Outgoing<'_>) -> Result<(), CallFailure> {
-        let bytes = self.region.get(lanes.asked, Field::Bytes) as usize;
-        let among = self.region.layout().lanes_for(bytes);
-        if lanes.more.is_some() || bytes > self.payload_bytes_max as usize || among.is_empty() {
-            return Err(self.report(&Broken::Lane("it asks for more room than there is"), call));
-        }
+        let among = self.wanted(*lanes).map_err(|Corrupt(broken)| self.report(&broken, call))?;
         let (is_over, next_look) = (|| self.is_over() || call.is_over(), || call.next_look());
         let claimed = self.claims.claim_more(among, &|lane| self.came_back(lane), (&is_over, &next_look));
         let Some(more) = claimed else {
             return if self.is_over() { Err(self.failed(true)) } else { self.give_up(*lanes, call) };
         };
-        lanes.more = Some(more);
-        self.region.set(lanes.asked, Field::AnswerLane, more as u32);
-        word::grant(self.region.word(lanes.asked));
+        self.grant(lanes, more);
         Ok(())
     }
 
-    /// Takes the answer out of the lanes.
-    fn take(&self, lanes: Lanes, answer: &mut Vec<u8>, call: &Outgoing<'_>) -> Result<(), CallFailure> {
+    /// The lanes with room for an answer that is longer than the one that was asked.
+    pub(super) fn wanted(&self, lanes: Lanes) -> Result<Range<usize>, Corrupt> {
+        let bytes = self.region.get(lanes.asked, Field::Bytes) as usize;
+        let among = self.region.layout().lanes_for(bytes);
+        if lanes.more.is_some() || bytes > self.payload_bytes_max as usize || among.is_empty() {
+            return Err(Corrupt(Broken::Lane("it asks for more room than there is")));
+        }
+        Ok(among)
+    }
+
+    /// Gives the callee the room.
+    pub(super) fn grant(&self, lanes: &mut Lanes, more: usize) {
+        lanes.more = Some(more);
+        self.region.set(lanes.asked, Field::AnswerLane, more as u32);
+        word::grant(self.region.word(lanes.asked));
+    }
+
+    /// Takes the answer out of the lanes, and lets go of them.
+    pub(super) fn take(&self, lanes: Lanes, answer: &mut Vec<u8>) -> Result<Result<(), CallFailure>, Corrupt> {
         let Lanes { asked, more } = lanes;
         let (outcome, bytes) = (self.region.get(asked, Field::Outcome), self.region.get(asked, Field::Bytes) as usize);
         let lane = more.unwrap_or(asked);
@@ -185,18 +240,18 @@ impl LaneClient {
             0 => (Ok(()), room.min(self.payload_bytes_max as usize)),
             outcome => match fault(outcome - 1) {
                 Some(fault) => (Err(CallFailure::Answered(fault)), room.min(WORDS_BYTES_MAX)),
-                None => return Err(self.report(&Broken::Lane("there is no such outcome"), call)),
+                None => return Err(Corrupt(Broken::Lane("there is no such outcome"))),
             },
         };
         if bytes > limit {
-            return Err(self.report(&Broken::Lane("the answer is longer than may be"), call));
+            return Err(Corrupt(Broken::Lane("the answer is longer than may be")));
         }
         self.region.read_answer(lane, bytes, answer);
         self.release(lanes);
-        result
+        Ok(result)
     }
 
-    fn release(&self, lanes: Lanes) {
+    pub(super) fn release(&self, lanes: Lanes) {
         self.deadlines[lanes.asked].store(0, Ordering::Relaxed);
         word::rest(self.region.word(lanes.asked));
         self.claims.release(lanes.asked);
@@ -207,24 +262,31 @@ impl LaneClient {
 
     /// The caller leaves. Ok when the answer has come after all.
     fn give_up(&self, lanes: Lanes, call: &Outgoing<'_>) -> Result<(), CallFailure> {
+        match self.leave(lanes) {
+            Left::Answered => Ok(()),
+            Left::Unseen => Err(call.given_up(false)),
+            Left::Running => Err(call.given_up(true)),
+        }
+    }
+
+    /// Leaves the lanes to the callee, if it has them.
+    pub(super) fn leave(&self, lanes: Lanes) -> Left {
         if self.region.bell().unring(lanes.asked) {
             self.release(lanes);
-            return Err(call.given_up(false));
+            return Left::Unseen;
         }
         if word::leave(self.region.word(lanes.asked)) == Progress::Answered {
-            return Ok(());
+            return Left::Answered;
         }
         self.claims.leave(lanes.asked, lanes.more);
         self.region.gone().ring::<RealFence>(lanes.asked);
-        Err(call.given_up(true))
+        Left::Running
     }
 
     /// The callee broke a rule. Why the connection ends is not for us to say: whoever closes the client does. The lanes of
     /// the call are nobody's from now on.
     fn report(&self, broken: &Broken, call: &Outgoing<'_>) -> CallFailure {
-        if !self.broken.swap(true, Ordering::AcqRel) {
-            (self.on_broken)(broken);
-        }
+        self.tell_broken(broken);
         let (lock, changed) = &self.closed;
         let mut waiting = lock.lock();
         while !self.is_over() && !call.is_over() {
@@ -233,11 +295,17 @@ impl LaneClient {
         if self.is_over() { self.failed(true) } else { call.given_up(true) }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn tell_broken(&self, broken: &Broken) {
+        if !self.broken.swap(true, Ordering::AcqRel) {
+            (self.on_broken)(broken);
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
 
-    fn failed(&self, delivered: bool) -> CallFailure {
+    pub(super) fn failed(&self, delivered: bool) -> CallFailure {
         let cause = self.cause.get().cloned().unwrap_or_else(|| Arc::from("the connection is closed"));
         CallFailure::Closed { delivered, cause }
     }
@@ -245,21 +313,12 @@ impl LaneClient {
 
 impl Client for LaneClient {
     fn call(&self, call: &Outgoing<'_>, answer: &mut Vec<u8>) -> Result<(), CallFailure> {
-        let (bytes, limit) = (call.payload.len(), self.payload_bytes_max as usize);
-        if bytes > limit {
-            return Err(CallFailure::TooLarge { bytes, limit });
-        }
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let Outgoing { actor, operation, deadline, .. } = *call;
-        let request = Request { call: number, deadline_ns: deadline.as_monotonic_ns(), actor, operation };
-        let mut header = [0; CALL_HEADER_BYTES_MAX];
-        let written = Header::Request(request).write(&mut header);
-        let header_bytes = written.map_err(|error| CallFailure::Unsendable { why: error.to_string() })?;
+        let mut room = [0; CALL_HEADER_BYTES_MAX];
+        let prepared = self.prepare(call, &mut room)?;
         let mut lanes = Lanes { asked: self.claim(call)?, more: None };
-        self.region.call(lanes.asked).store(number, Ordering::Relaxed);
-        self.ask(lanes.asked, &header[..header_bytes], call);
+        self.ask(lanes.asked, &prepared, call, None);
         self.wait(&mut lanes, call)?;
-        self.take(lanes, answer, call)
+        self.take(lanes, answer).unwrap_or_else(|Corrupt(broken)| Err(self.report(&broken, call)))
     }
 
     fn close(&self, cause: &str) {

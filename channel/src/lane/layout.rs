@@ -5,6 +5,7 @@
 //!     1024    words of the bell: asked, one bit a lane                             64 bytes
 //!     1088    gone, one bit a lane                                                 64 bytes
 //!     1152    asleep                                                               64 bytes
+//!     2048    mailboxes: for each, answered, one bit a lane, and asleep            128 bytes each
 //! page 1      lanes, 64 bytes each
 //! then        slabs, whole pages: 1024 bytes for the header of a call, then its argument, then its answer
 //! ```
@@ -22,6 +23,12 @@ pub(super) const ASKED: usize = 1024;
 pub(super) const GONE: usize = 1088;
 /// Where the callee says that it sleeps.
 pub(super) const ASLEEP: usize = 1152;
+/// Where the mailboxes are told of, each.
+pub(super) const MAILBOXES: usize = 2048;
+pub(super) const MAILBOX_BYTES: usize = 128;
+/// How many there are.
+pub const MAILBOXES_MAX: usize = 16;
+const _: () = assert!(MAILBOXES + MAILBOXES_MAX * MAILBOX_BYTES <= PAGE_BYTES && LANES_MAX / 8 <= MAILBOX_BYTES / 2);
 /// What one lane takes.
 pub(super) const LANE_BYTES: usize = 64;
 /// Lanes of one direction: as many as the bell has bits for.
@@ -131,6 +138,6 @@ mod tests {
             assert_eq!(Layout::new(bad), None, "{bad:?}");
         }
         assert!(Layout::new(&[class(512, 1)]).is_some());
-        const _: () = assert!(ASKED + LANES_MAX / 8 <= GONE && GONE + LANES_MAX / 8 <= ASLEEP);
+        const _: () = assert!(ASKED + LANES_MAX / 8 <= GONE && GONE + LANES_MAX / 8 <= ASLEEP && ASLEEP < MAILBOXES);
     }
 }

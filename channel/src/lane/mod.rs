@@ -5,6 +5,8 @@ mod claims;
 mod client;
 mod futex;
 mod layout;
+mod mailbox;
+mod mailboxes;
 mod processor;
 mod region;
 mod server;
@@ -12,6 +14,7 @@ mod splitting;
 mod word;
 
 pub use client::LaneClient;
-pub use layout::{CLASSES_MAX, Class, LANES_MAX, Layout};
+pub use layout::{CLASSES_MAX, Class, LANES_MAX, Layout, MAILBOXES_MAX};
+pub use mailboxes::{LaneLoopClient, OpenMailbox};
 pub use region::Region;
 pub use server::serve;

@@ -10,18 +10,21 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::stat::fstat;
-use nix::unistd::ftruncate;
+use nix::unistd::{ftruncate, pipe2};
 
-use super::futex::SharedWord;
-use super::layout::{ASKED, ASLEEP, CLASSES_MAX, Class, GONE, LANE_BYTES, Layout, MAGIC, Slab};
+use super::futex::{RealFence, SharedWord};
+use super::layout::{
+    ASKED, ASLEEP, CLASSES_MAX, Class, GONE, LANE_BYTES, Layout, MAGIC, MAILBOX_BYTES, MAILBOXES, MAILBOXES_MAX, Slab,
+};
 use super::word::Bell;
 
 /// What both sides tell each other of one call, beside the word: where it is in a lane's 64 bytes.
@@ -39,6 +42,8 @@ pub(super) enum Field {
     AnswerLane = 20,
     /// By the caller: on which processor it asked, and one more.
     CallerProcessor = 32,
+    /// By the caller: the mailbox that is told of the answer, and one more; 0 where it waits at the lane.
+    Mailbox = 36,
 }
 
 /// Where in a lane the caller's number of the call is.
@@ -53,6 +58,8 @@ pub struct Region {
     memory: Option<OwnedFd>,
     layout: Layout,
     slabs: Vec<Slab>,
+    /// By mailbox: what wakes whoever waits for it. Our end of a pipe, because the flags of the other can't change it.
+    wakers: [OnceLock<OwnedFd>; MAILBOXES_MAX],
 }
 
 // SAFETY: it is memory that another process changes as well. All access is by atomics, or by copies of plain bytes.
@@ -97,7 +104,7 @@ impl Region {
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at a place of the kernel's choice.
         let base = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED, memory, 0)? };
-        Ok(Self { base: base.cast(), bytes, memory: None, layout, slabs })
+        Ok(Self { base: base.cast(), bytes, memory: None, layout, slabs, wakers: Default::default() })
     }
 
     /// To be handed over, by who has made it.
@@ -122,6 +129,33 @@ impl Region {
     /// Of which lanes the callers have gone.
     pub(super) fn gone(&self) -> Bell<'_, SharedWord> {
         Bell { asked: self.words_at(GONE), asleep: self.word_at(ASLEEP) }
+    }
+
+    /// Which lanes of a mailbox have been answered. There are [`MAILBOXES_MAX`].
+    pub(super) fn mailbox(&self, number: usize) -> Bell<'_, SharedWord> {
+        assert!(number < MAILBOXES_MAX, "there is one");
+        let at = MAILBOXES + number * MAILBOX_BYTES;
+        Bell { asked: self.words_at(at), asleep: self.word_at(at + MAILBOX_BYTES / 2) }
+    }
+
+    /// Opens a mailbox: what is returned becomes readable when there is something in it and whoever waits for it sleeps.
+    /// For a host. Fails for one that there is not, and one that is open.
+    pub fn open_mailbox(&self, number: u32) -> io::Result<OwnedFd> {
+        let strange = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("mailbox {number} {what}"));
+        let waker = self.wakers.get(number as usize).ok_or_else(|| strange("is none of those that there are"))?;
+        let (theirs, ours) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        waker.set(ours).map_err(|_| strange("is open"))?;
+        Ok(theirs)
+    }
+
+    /// The callee: something is in a mailbox, for this lane. One that nobody has opened is of no interest.
+    pub(super) fn tell_mailbox(&self, number: usize, lane: usize) {
+        if let Some(waker) = self.wakers.get(number).and_then(OnceLock::get) {
+            self.mailbox(number).ring_and::<RealFence>(lane, || {
+                // A pipe that is full is readable.
+                let _ = nix::unistd::write(waker, &[1]);
+            });
+        }
     }
 
     pub(super) fn get(&self, lane: usize, field: Field) -> u32 {

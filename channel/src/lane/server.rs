@@ -93,10 +93,13 @@ impl Requests for Lanes {
         let (region, lane) = (&self.region, taken.lane);
         let (mut result, mut answer) = (result, answer);
         let mut room = lane;
+        // Before the lane is the caller's again.
+        let mailbox = region.get(lane, Field::Mailbox).checked_sub(1);
+        let tell = || mailbox.into_iter().for_each(|mailbox| region.tell_mailbox(mailbox as usize, lane));
         region.set(lane, Field::Bytes, answer.len() as u32);
         if answer.len() > region.slab_bytes(lane) {
             let asked = request(Header::read(&taken.header)?.0)?;
-            if word::want_more(region.word(lane), Deadline::from_monotonic_ns(asked.deadline_ns)) {
+            if word::want_more(region.word(lane), Deadline::from_monotonic_ns(asked.deadline_ns), tell) {
                 room = self.room(lane, answer.len())?;
             } else {
                 // Nobody waits for it any more.
@@ -109,6 +112,7 @@ impl Requests for Lanes {
         }
         region.set(lane, Field::Outcome, result.map_or_else(|fault| fault as u32 + 1, |()| 0));
         word::answer(region.word(lane));
+        tell();
         Ok(())
     }
 

@@ -135,12 +135,13 @@ pub(super) fn is_given_up(word: &impl Word) -> bool {
 }
 
 /// The callee: asks for more room, and sleeps until there is some. False when the caller has gone, or the deadline has
-/// passed.
-pub(super) fn want_more(word: &impl Word, deadline: Deadline) -> bool {
+/// passed. `tell` tells a caller that does not sleep on the word.
+pub(super) fn want_more(word: &impl Word, deadline: Deadline, tell: impl FnOnce()) -> bool {
     let before = word.swap(MORE, Ordering::AcqRel);
     if before & WAITS != 0 {
         word.wake();
     }
+    tell();
     // The swap has taken away what the caller said; it says so for good.
     let mut is_over = before & (GONE | CLOSED) != 0;
     while !is_over {
@@ -182,16 +183,37 @@ pub(super) const LANES_IN_WORD: usize = u32::BITS as usize;
 impl<W: Word> Bell<'_, W> {
     /// The caller: rings for a lane that it has just asked.
     pub(super) fn ring<F: Fence>(&self, lane: usize) {
+        self.ring_and::<F>(lane, || self.asleep.wake());
+    }
+
+    /// The same, for somebody who does not sleep on the word.
+    pub(super) fn ring_and<F: Fence>(&self, lane: usize, wake: impl FnOnce()) {
         self.asked[lane / LANES_IN_WORD].fetch_or(1 << (lane % LANES_IN_WORD), Ordering::Release);
-        self.rouse::<F>();
+        self.rouse_and::<F>(wake);
     }
 
     /// Wakes the callee if it sleeps.
     pub(super) fn rouse<F: Fence>(&self) {
+        self.rouse_and::<F>(|| self.asleep.wake());
+    }
+
+    fn rouse_and<F: Fence>(&self, wake: impl FnOnce()) {
         F::full();
         if self.asleep.load(Ordering::Relaxed) != 0 && self.asleep.swap(0, Ordering::Relaxed) != 0 {
-            self.asleep.wake();
+            wake();
         }
+    }
+
+    /// Says that whoever takes is about to sleep, and is to be woken. False when there is no reason to.
+    pub(super) fn fall_asleep<F: Fence>(&self) -> bool {
+        // By a swap, as in `sleep_unless`.
+        self.asleep.swap(1, Ordering::Relaxed);
+        F::full();
+        let is_rung = self.is_rung();
+        if is_rung {
+            self.asleep.swap(0, Ordering::Relaxed);
+        }
+        !is_rung
     }
 
     /// The caller: takes the ring back. False when the callee has taken the lane.

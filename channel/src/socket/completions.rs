@@ -14,10 +14,15 @@ use parking_lot::Mutex;
 
 use super::flight::{Admission, Ended, PendingFrame, Waiter};
 use super::{SocketClient, Until};
-use crate::{CallFailure, Client, Deadline, Outgoing};
+use crate::{CallFailure, Client, Completed, Completions, Deadline, LoopClient, Outgoing};
 
 /// A client for event loops as well as for threads.
-pub struct CompletingClient {
+pub struct SocketLoopClient {
+    shared: Arc<Shared>,
+}
+
+/// Its client, and what reads for mailboxes.
+struct Shared {
     client: Arc<SocketClient>,
     reader: Mutex<Option<Arc<ReaderThread>>>,
 }
@@ -30,22 +35,11 @@ struct ReaderThread {
     armed: Arc<Mutex<Deadline>>,
 }
 
-/// A queue of calls in flight. Dropping it gives them up.
-pub struct Completions {
-    owner: Arc<CompletingClient>,
+/// A queue of calls in flight.
+struct SocketCompletions {
+    owner: Arc<Shared>,
     reader: Arc<ReaderThread>,
     mailbox: Arc<Mailbox>,
-}
-
-/// The end of one call.
-#[derive(Debug)]
-pub struct Completed {
-    /// What it was begun with.
-    pub token: u64,
-    /// How it ended.
-    pub result: Result<(), CallFailure>,
-    /// The answer, or the words of a [`CallFailure::Answered`].
-    pub bytes: Vec<u8>,
 }
 
 /// Where the ends of calls are put.
@@ -55,29 +49,30 @@ pub(super) struct Mailbox {
     ended: Mutex<VecDeque<Completed>>,
 }
 
-impl CompletingClient {
+impl SocketLoopClient {
     /// Makes both uses of one client possible.
     pub fn new(client: SocketClient) -> Self {
-        Self { client: Arc::new(client), reader: Mutex::default() }
-    }
-
-    /// For threads, which may block.
-    pub fn blocking(&self) -> &SocketClient {
-        &self.client
-    }
-
-    /// For one event loop.
-    pub fn completions(self: &Arc<Self>) -> io::Result<Completions> {
-        let mut reader = self.reader.lock();
-        let reader = match &*reader {
-            Some(started) => started.clone(),
-            None => reader.insert(Arc::new(ReaderThread::start(&self.client)?)).clone(),
-        };
-        Ok(Completions { owner: self.clone(), reader, mailbox: Arc::new(Mailbox::new()?) })
+        Self { shared: Arc::new(Shared { client: Arc::new(client), reader: Mutex::default() }) }
     }
 }
 
-impl Drop for CompletingClient {
+impl LoopClient for SocketLoopClient {
+    fn blocking(&self) -> &dyn Client {
+        &*self.shared.client
+    }
+
+    fn completions(&self) -> io::Result<Box<dyn Completions>> {
+        let mut reader = self.shared.reader.lock();
+        let reader = match &*reader {
+            Some(started) => started.clone(),
+            None => reader.insert(Arc::new(ReaderThread::start(&self.shared.client)?)).clone(),
+        };
+        let mailbox = Arc::new(Mailbox::new()?);
+        Ok(Box::new(SocketCompletions { owner: self.shared.clone(), reader, mailbox }))
+    }
+}
+
+impl Drop for Shared {
     fn drop(&mut self) {
         self.client.close("this side has gone");
         if let Some(reader) = &*self.reader.lock() {
@@ -152,9 +147,8 @@ impl SocketClient {
     }
 }
 
-impl Completions {
-    /// Begins a call and returns at once. Unless it fails here, exactly one [`Completed`] with `token` comes.
-    pub fn start(&self, token: u64, call: &Outgoing<'_>) -> Result<(), CallFailure> {
+impl Completions for SocketCompletions {
+    fn start(&self, token: u64, call: &Outgoing<'_>) -> Result<(), CallFailure> {
         let client = &self.owner.client;
         client.check(call)?;
         let frame = PendingFrame {
@@ -177,26 +171,23 @@ impl Completions {
         Ok(())
     }
 
-    /// Gives a call up; its completion comes at once. An unknown token is no error.
-    pub fn cancel(&self, token: u64) {
+    fn cancel(&self, token: u64) {
         let found = self.owner.client.flight.lock().find(&self.mailbox, token);
         if let Some((call, sent)) = found {
             self.owner.client.end_early(call, CallFailure::Cancelled, sent);
         }
     }
 
-    /// Takes the oldest completion.
-    pub fn take_next(&self) -> Option<Completed> {
+    fn take_next(&self) -> Option<Completed> {
         self.mailbox.take()
     }
 
-    /// Readable while a completion waits. Poll it, don't read it.
-    pub fn fd(&self) -> BorrowedFd<'_> {
+    fn fd(&self) -> BorrowedFd<'_> {
         self.mailbox.event.as_fd()
     }
 }
 
-impl Drop for Completions {
+impl Drop for SocketCompletions {
     fn drop(&mut self) {
         let calls = self.owner.client.flight.lock().calls_of(&self.mailbox);
         for (call, sent) in calls {

@@ -2,7 +2,7 @@
 //!
 //! * [`SocketClient`]: a caller writes its own request and reads until its own answer comes; of several callers one
 //!   reads for all and hands the role on when it leaves. With one call in flight there is no hand-off.
-//! * [`Completions`]: the same for callers that must not block; a thread of its own reads, and a descriptor tells.
+//! * [`SocketLoopClient`]: the same for callers that must not block; a thread of its own reads, and a descriptor tells.
 //! * [`serve`]: of several workers one reads; it lets another read on while it runs what it has read, unless that is
 //!   quickly done.
 //!
@@ -16,7 +16,7 @@ mod server;
 mod writer;
 
 pub use client::{ClientConfig, SocketClient};
-pub use completions::{Completed, CompletingClient, Completions};
+pub use completions::SocketLoopClient;
 pub use server::serve;
 
 use std::io;

@@ -1,16 +1,18 @@
 //! Two ends, and a service that does as its caller says.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use cofferdam_channel::lane::{self, Class, LaneClient, Layout, Region};
-use cofferdam_channel::socket::{self, ClientConfig, SocketClient, pair};
+use cofferdam_channel::lane::{self, Class, LaneClient, LaneLoopClient, Layout, Region};
+use cofferdam_channel::socket::{self, ClientConfig, SocketClient, SocketLoopClient, pair};
 use cofferdam_channel::{
-    Answer, Broken, CallFailure, Cancelled, Client, Deadline, Incoming, OnBroken, Outgoing, Server, ServerConfig,
-    Service,
+    Answer, Broken, CallFailure, Cancelled, Client, Deadline, Incoming, LoopClient, OnBroken, Outgoing, Server,
+    ServerConfig, Service,
 };
 use cofferdam_protocol::call::Fault;
 use cofferdam_protocol::limits::WORDS_BYTES_MAX;
@@ -63,37 +65,60 @@ impl Service for Script {
 }
 
 /// Both ends, with what the service says and waits for.
-pub(super) struct Ends<C: ?Sized> {
-    pub(super) client: Arc<C>,
+pub(super) struct Rig {
+    pub(super) client: Arc<dyn LoopClient>,
     pub(super) server: Server,
     pub(super) began: Receiver<u64>,
     pub(super) release: Sender<()>,
 }
 
-pub(super) type Rig = Ends<dyn Client>;
-
 /// Makes both ends, for so many calls at once.
 type Make = fn(usize) -> Rig;
 
-/// How they are made.
-pub(super) const TIERS: [(&str, Make); 2] = [("socket", on_socket), ("lanes", in_lanes)];
+/// The tiers in which a provider calls actors.
+pub(super) const UP: [(&str, Make); 2] = [("socket", on_socket), ("lanes", in_lanes)];
+
+/// All tiers, in both directions: the callee believes its host, and nobody else.
+pub(super) const TIERS: [(&str, Make); 3] = [UP[0], UP[1], ("lanes of the host", in_lanes_of_the_host)];
 
 fn on_socket(in_flight_max: usize) -> Rig {
     let (client, server) = pair().unwrap();
     let (script, began, release) = script();
     let server = socket::serve(server, script, config(in_flight_max), Box::new(|_| {})).unwrap();
-    Ends { client: Arc::new(socket_client(client, in_flight_max).0), server, began, release }
+    let client = SocketLoopClient::new(socket_client(client, in_flight_max).0);
+    Rig { client: Arc::new(client), server, began, release }
 }
 
 fn in_lanes(in_flight_max: usize) -> Rig {
-    let classes = [Class { lanes: 6, slab_bytes: SLAB_BYTES }, Class { lanes: 2, slab_bytes: PAYLOAD_BYTES_MAX }];
-    let ours = Region::make(Layout::new(&classes).unwrap()).unwrap();
-    let theirs = Region::open(ours.memory().unwrap().try_clone_to_owned().unwrap()).unwrap();
+    let [host, shim] = regions();
+    let mailboxes = host.clone();
+    lanes_between(shim, host, in_flight_max, move |number| mailboxes.open_mailbox(number))
+}
+
+fn in_lanes_of_the_host(in_flight_max: usize) -> Rig {
+    let [host, shim] = regions();
+    lanes_between(host, shim, in_flight_max, |_| Err(io::Error::other("hosts call on threads")))
+}
+
+fn lanes_between(
+    caller: Arc<Region>,
+    callee: Arc<Region>,
+    in_flight_max: usize,
+    open: impl Fn(u32) -> io::Result<OwnedFd> + Send + Sync + 'static,
+) -> Rig {
     let no_matter = || Box::new(|broken: &Broken| panic!("{broken}"));
     let (script, began, release) = script();
-    let server = lane::serve(Arc::new(theirs), script, config(in_flight_max), no_matter()).unwrap();
-    let client = LaneClient::new(Arc::new(ours), in_flight_max, PAYLOAD_BYTES_MAX, no_matter());
-    Ends { client: Arc::new(client), server, began, release }
+    let server = lane::serve(callee, script, config(in_flight_max), no_matter()).unwrap();
+    let client = LaneClient::new(caller, in_flight_max, PAYLOAD_BYTES_MAX, no_matter());
+    Rig { client: Arc::new(LaneLoopClient::new(client, Box::new(open))), server, began, release }
+}
+
+/// The host's, and the shim's.
+fn regions() -> [Arc<Region>; 2] {
+    let classes = [Class { lanes: 6, slab_bytes: SLAB_BYTES }, Class { lanes: 2, slab_bytes: PAYLOAD_BYTES_MAX }];
+    let host = Region::make(Layout::new(&classes).unwrap()).unwrap();
+    let shim = Region::open(host.memory().unwrap().try_clone_to_owned().unwrap()).unwrap();
+    [Arc::new(host), Arc::new(shim)]
 }
 
 pub(super) fn script() -> (Arc<Script>, Receiver<u64>, Sender<()>) {
@@ -149,13 +174,13 @@ pub(super) fn make(client: &dyn Client, call: &Outgoing<'_>) -> Result<Vec<u8>, 
 
 impl Rig {
     pub(super) fn call(&self, operation: &str, payload: &[u8], timeout: Duration) -> Result<Vec<u8>, CallFailure> {
-        make(&*self.client, &outgoing(operation, payload, timeout))
+        make(self.client.blocking(), &outgoing(operation, payload, timeout))
     }
 
     /// Calls beside everything else.
     pub(super) fn begin(&self, operation: &'static str, timeout: Duration) -> JoinHandle<Result<Vec<u8>, CallFailure>> {
         let client = self.client.clone();
-        thread::spawn(move || make(&*client, &outgoing(operation, b"", timeout)))
+        thread::spawn(move || make(client.blocking(), &outgoing(operation, b"", timeout)))
     }
 
     /// Calls beside everything else, until its caller goes.
@@ -165,7 +190,7 @@ impl Rig {
     ) -> (JoinHandle<Result<Vec<u8>, CallFailure>>, Cancelled) {
         let (client, cancelled) = (self.client.clone(), Cancelled::new());
         let theirs = cancelled.clone();
-        let call = move || make(&*client, &Outgoing { cancelled: &theirs, ..outgoing(operation, b"", LONG) });
+        let call = move || make(client.blocking(), &Outgoing { cancelled: &theirs, ..outgoing(operation, b"", LONG) });
         (thread::spawn(call), cancelled)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_channel::Deadline;
+use cofferdam_channel::lane::Region;
 use cofferdam_channel::protocol::control::{Refusal, Want};
 
 use super::authority::Authority;
@@ -31,13 +32,15 @@ pub(super) struct Asker {
     pub(super) hidden: Hidden,
     /// Whether Landlock keeps the process from opening again what it was given.
     pub(super) landlock: bool,
+    /// The lanes in which it calls actors.
+    pub(super) mailboxes: Option<Arc<Region>>,
 }
 
 /// How long the request may take, looking up names included, before its answer is too late.
 pub(super) fn time_for(want: &Want) -> Duration {
     match want {
         Want::Connect { deadline_ns, .. } => Deadline::from_monotonic_ns(*deadline_ns).remaining().min(TIMEOUT_MAX),
-        Want::Listen { .. } | Want::File { .. } => TIMEOUT_MAX,
+        Want::Listen { .. } | Want::File { .. } | Want::Mailbox { .. } => TIMEOUT_MAX,
     }
 }
 
@@ -47,6 +50,8 @@ pub(super) fn grant(want: &Want, asker: &Asker) -> Granted {
         Want::Listen { address } => listen(address, asker),
         Want::Connect { address, deadline_ns } => connect(address, Deadline::from_monotonic_ns(*deadline_ns), asker),
         Want::File { name, writable } => file(name, if *writable { Access::Write } else { Access::Read }, asker),
+        // Nothing of the world.
+        Want::Mailbox { number } => return mailbox(*number, asker),
     };
     record(want, &granted, &asker.authority);
     granted
@@ -130,6 +135,12 @@ fn file(name: &str, access: Access, asker: &Asker) -> Granted {
     }
 }
 
+fn mailbox(number: u32, asker: &Asker) -> Granted {
+    let none = || (Refusal::Invalid, "it has no lanes in which it calls actors".to_owned());
+    let opened = asker.mailboxes.as_ref().ok_or_else(none)?.open_mailbox(number);
+    opened.map_err(|error| (Refusal::Invalid, error.to_string()))
+}
+
 fn parsed(address: &str) -> Result<Address, (Refusal, String)> {
     address.parse().map_err(|error| (Refusal::Invalid, format!("{address:?} is no address: {error}")))
 }
@@ -144,6 +155,7 @@ fn record(want: &Want, granted: &Granted, authority: &Authority) {
             let is_secret = authority.allowance().secrets().iter().any(|secret| secret.name == *name);
             (if is_secret { "secret" } else { "file" }, Brief::from(name))
         }
+        Want::Mailbox { .. } => return,
     };
     let (want, count) = (Brief::from(want), 1);
     match granted {

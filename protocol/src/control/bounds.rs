@@ -110,6 +110,8 @@ impl Want {
                 Broken::unless_length("address bytes", address.len(), ADDRESS_BYTES_MAX)
             }
             Self::File { name, writable: _ } => Broken::unless_length("file name bytes", name.len(), NAME_BYTES_MAX),
+            // Which there are, the host knows.
+            Self::Mailbox { number: _ } => Ok(()),
         }
     }
 }

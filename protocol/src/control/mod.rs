@@ -76,7 +76,7 @@ pub enum HostMessage {
         record: Vec<u8>,
     },
     /// Before [`HostMessage::Load`], where both have [`crate::Features::LANES`]: the memory of the lanes in which the host
-    /// calls. One descriptor comes with it.
+    /// calls, and of those in which the provider calls actors. Two descriptors come with it.
     Lanes,
 }
 
@@ -185,6 +185,11 @@ pub enum Want {
         name: String,
         /// Whether it may be changed.
         writable: bool,
+    },
+    /// The end of a pipe by which the host wakes whoever waits for a mailbox of the lanes in which the provider calls actors.
+    Mailbox {
+        /// Which one. Each is wanted once.
+        number: u32,
     },
 }
 

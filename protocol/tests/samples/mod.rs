@@ -122,6 +122,7 @@ table! { wants: Want;
         "to read": Want::File { name: "words".into(), writable: false },
         "to change": Want::File { name: "words".into(), writable: true },
     ],
+    Mailbox => ["": Want::Mailbox { number: 3 }],
 }
 
 table! { shim_messages: ShimMessage;

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 
-use cofferdam_channel::lane::{Class, Layout, Region};
+use cofferdam_channel::lane::{self, Class, Layout, Region};
 use cofferdam_channel::protocol::control::{HostMessage, Setting};
 use cofferdam_channel::protocol::{Confinement, Features, HostHello};
 use cofferdam_channel::{Deadline, Server, ServerConfig, socket};
@@ -64,9 +64,9 @@ impl NotLaunched {
 /// What a process is going to have besides its control socket, with our ends and its.
 struct Ends {
     down: StdStream,
-    /// Where it is called instead, if it knows how.
-    lanes: Option<Arc<Region>>,
-    server: Server,
+    up: StdStream,
+    /// Where calls go instead, if it knows how.
+    lanes: Option<Lanes>,
     /// What it leaves when a signal ends it.
     record: OwnedFd,
     theirs: Theirs,
@@ -74,8 +74,15 @@ struct Ends {
     broken: mpsc::Receiver<String>,
 }
 
+/// The memory of both directions.
+#[derive(Clone)]
+struct Lanes {
+    down: Arc<Region>,
+    up: Arc<Region>,
+}
+
 struct Theirs {
-    lanes: Option<Arc<Region>>,
+    lanes: Option<Lanes>,
     down: StdStream,
     up: StdStream,
     crash: OwnedFd,
@@ -87,12 +94,11 @@ impl Ends {
         let (down, down_theirs) = socket::pair().map_err(system("making its socket for calls"))?;
         let (up, up_theirs) = socket::pair().map_err(system("making its socket for calls to actors"))?;
         let (broken_to, broken) = BrokenTo::channel();
-        let server = start_server(spec, surroundings, up, &broken_to).map_err(system("serving its calls to actors"))?;
         let (record, crash) =
             pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| system("making a pipe")(errno.into()))?;
         let lanes = lanes(spec, surroundings).transpose().map_err(system("making the memory for its calls"))?;
         let theirs = Theirs { lanes: lanes.clone(), down: down_theirs, up: up_theirs, crash };
-        Ok(Self { down, lanes, server, record, theirs, broken_to, broken })
+        Ok(Self { down, up, lanes, record, theirs, broken_to, broken })
     }
 }
 
@@ -114,7 +120,7 @@ impl Process {
         let spawned = surroundings.spawner.spawn(&surroundings.shim, theirs, watched).await;
         let Spawned { group, awaited, stdout, stderr, unbounded, words } = spawned
             .map_err(|error| NotLaunched::because(format!("starting {}: {error}", surroundings.shim.display())))?;
-        let Ends { down, lanes, server, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
+        let Ends { down, up, lanes, record, theirs, broken_to, broken } = Ends::make(spec, surroundings)?;
 
         let met = meet((&mut stream, words), (spec, generation), &group, theirs).await;
         let pid = met.as_ref().map_or(group.leader(), |met| met.pid.as_raw().cast_unsigned());
@@ -139,6 +145,10 @@ impl Process {
             );
         }
         let child = Child::watch(pid, group).map_err(system("watching its process"))?;
+        let lanes = lanes.filter(|_| has_lanes);
+        let (lanes_down, lanes_up) = lanes.map_or((None, None), |lanes| (Some(lanes.down), Some(lanes.up)));
+        let server = serve_actor_calls(spec, surroundings, (up, lanes_up.clone()), &broken_to);
+        let server = server.map_err(system("serving its calls to actors"))?;
         let control = Arc::new(stream);
         drop(awaited);
         Ok(Self {
@@ -151,12 +161,12 @@ impl Process {
             control,
             receiver: Receiver::new(),
             down: Some(down),
-            lanes: lanes.filter(|_| has_lanes),
+            lanes: lanes_down,
             line: None,
             server,
             broken,
             broken_to,
-            asks: Asks::new(asker(spec, hidden, missing)),
+            asks: Asks::new(asker(spec, (hidden, lanes_up), missing)),
             calls_max: spec.calls_max,
             payload_bytes_max: spec.limits.payload_bytes_max,
             ending: None,
@@ -198,8 +208,8 @@ async fn meet(
 
 async fn deliver(stream: &UnixStream, spec: &ProviderSpec, theirs: Theirs) -> Result<(), ControlError> {
     let Theirs { lanes, down, up, crash } = theirs;
-    if let Some(memory) = lanes.as_ref().and_then(|lanes| lanes.memory()) {
-        greeting::tell(stream, HostMessage::Lanes, &[memory]).await?;
+    if let Some(memory) = lanes.as_ref().and_then(|lanes| lanes.down.memory().zip(lanes.up.memory())) {
+        greeting::tell(stream, HostMessage::Lanes, &[memory.0, memory.1]).await?;
     }
     greeting::deliver(stream, Delivery { env: env(spec), library: &spec.library, down, up, crash }).await
 }
@@ -210,10 +220,10 @@ fn env(spec: &ProviderSpec) -> Vec<Setting> {
     spec.authority.env().iter().map(setting).collect()
 }
 
-fn asker(spec: &ProviderSpec, hidden: &Hidden, missing: Confinement) -> Asker {
+fn asker(spec: &ProviderSpec, (hidden, mailboxes): (&Hidden, Option<Arc<Region>>), missing: Confinement) -> Asker {
     let authority = spec.authority.clone();
     let landlock = !missing.contains(Confinement::LANDLOCK_FILES);
-    Asker { handed: authority.begin(), authority, hidden: hidden.clone(), landlock }
+    Asker { handed: authority.begin(), authority, hidden: hidden.clone(), landlock, mailboxes }
 }
 
 fn rules(spec: &ProviderSpec) -> HostHello {
@@ -224,9 +234,9 @@ fn rules(spec: &ProviderSpec) -> HostHello {
     }
 }
 
-/// The memory in which the host calls: for each call that may be in flight one lane with a small slab, and some with large
-/// ones. Pages that no call has touched take no memory.
-fn lanes(spec: &ProviderSpec, surroundings: &Surroundings) -> Option<io::Result<Arc<Region>>> {
+/// The memory of both directions: for each call that may be in flight one lane with a small slab, and some with large ones.
+/// Pages that no call has touched take no memory.
+fn lanes(spec: &ProviderSpec, surroundings: &Surroundings) -> Option<io::Result<Lanes>> {
     const SMALL_BYTES: u32 = 64 << 10;
     const MIDDLE: Class = Class { lanes: 8, slab_bytes: 1 << 20 };
     const LARGE: u32 = 2;
@@ -240,21 +250,25 @@ fn lanes(spec: &ProviderSpec, surroundings: &Surroundings) -> Option<io::Result<
     let grow = |class: &Class| class.slab_bytes < payload_bytes_max;
     let classes: Vec<Class> = classes[..2].iter().copied().filter(grow).chain([classes[2]]).collect();
     let layout = (surroundings.tier == Tier::Lanes).then(|| Layout::new(&classes)).flatten()?;
-    Some(Region::make(layout).map(Arc::new))
+    let make = || Region::make(layout.clone()).map(Arc::new);
+    Some(make().and_then(|down| Ok(Lanes { down, up: make()? })))
 }
 
-fn start_server(
+fn serve_actor_calls(
     spec: &ProviderSpec,
     surroundings: &Surroundings,
-    up: StdStream,
+    (up, lanes): (StdStream, Option<Arc<Region>>),
     broken_to: &BrokenTo,
 ) -> io::Result<Server> {
-    let service = ActorCalls { origin: spec.entity.clone(), inbound: surroundings.inbound.clone() };
+    let service = Arc::new(ActorCalls { origin: spec.entity.clone(), inbound: surroundings.inbound.clone() });
     let config = ServerConfig {
         running_max: spec.calls_max as usize,
         payload_bytes_max: spec.limits.payload_bytes_max,
         name: "actor-call".to_owned(),
         run_in: |run| run(),
     };
-    socket::serve(up, Arc::new(service), config, broken_to.on_broken("its socket for calls to actors"))
+    match lanes {
+        Some(lanes) => lane::serve(lanes, service, config, broken_to.on_broken("its memory for calls to actors")),
+        None => socket::serve(up, service, config, broken_to.on_broken("its socket for calls to actors")),
+    }
 }
