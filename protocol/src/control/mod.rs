@@ -253,8 +253,8 @@ impl HostMessage {
     pub const fn descriptors(&self) -> usize {
         match self {
             Self::Load { .. } => DESCRIPTORS_MAX,
-            Self::Granted { .. } | Self::Lanes => 1,
-            Self::Explain { .. } => 2,
+            Self::Granted { .. } => 1,
+            Self::Explain { .. } | Self::Lanes => 2,
             Self::Bind { .. }
             | Self::Unbind { .. }
             | Self::Health { .. }
