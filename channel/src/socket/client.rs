@@ -23,6 +23,8 @@ use super::writer::{Writer, Written};
 use super::{Until, prepare};
 use crate::{Broken, CallFailure, Cancelled, Client, Deadline, OnBroken, Outgoing};
 
+/// How long a cancel waits for its turn to be written.
+const CANCEL_TIMEOUT: Duration = Duration::from_millis(1);
 /// How long whoever only asks how many calls there are reads for that. A peer may never stop sending.
 const CATCH_UP_MAX: Duration = Duration::from_millis(1);
 
@@ -221,8 +223,10 @@ impl SocketClient {
     }
 
     pub(super) fn tell_cancelled(&self, call: CallId) {
-        // A cancel is advice: when the socket is full the peer doesn't read, and would not hear of it anyway.
-        if let Err(broken) = self.writer.write(&self.stream, &Header::Cancel { call }, &[], Deadline::now()) {
+        // A cancel is advice: when the socket is full the peer doesn't read, and would not hear of it anyway. Somebody who is
+        // just writing is waited for.
+        let deadline = Deadline::after(CANCEL_TIMEOUT);
+        if let Err(broken) = self.writer.write(&self.stream, &Header::Cancel { call }, &[], deadline) {
             self.report(&broken);
         }
     }

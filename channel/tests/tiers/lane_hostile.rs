@@ -142,6 +142,8 @@ fn a_hostile_callee_costs_its_callers_their_deadlines() {
 fn a_hostile_caller_costs_the_callee_nothing_but_the_connection() {
     for seed in 4..10 {
         let theirs = region();
+        // Whoever answers may be made to believe that somebody waits there.
+        let mailboxes: Vec<OwnedFd> = [0, 1, 15].map(|number| theirs.open_mailbox(number).unwrap()).into();
         let memory = theirs.memory().unwrap().try_clone_to_owned().unwrap();
         let ours = Region::open(memory.try_clone().unwrap()).unwrap();
         let broken = Arc::new(AtomicUsize::new(0));
@@ -155,6 +157,7 @@ fn a_hostile_caller_costs_the_callee_nothing_but_the_connection() {
         let client = Arc::new(LaneClient::new(Arc::new(ours), LANES, PAYLOAD_BYTES_MAX, Box::new(|_: &Broken| {})));
         call_meanwhile(&client, &memory, seed, 100);
         assert!(broken.load(Ordering::Relaxed) <= 1, "told once");
+        drop(mailboxes);
         server.shut_down();
         let began = Instant::now();
         while server.running() > 0 {

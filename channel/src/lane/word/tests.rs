@@ -284,3 +284,41 @@ fn whoever_asks_or_sleeps_is_told_of_the_end() {
         closer.join().unwrap();
     });
 }
+
+/// A loop that waits for two answers. It is told by a pipe when it sleeps, and finds the others by itself.
+#[test]
+fn a_loop_sleeps_through_no_answer() {
+    model(|| {
+        let (shared, pipe) = (Shared::new(), Arc::new((Mutex::new(false), Condvar::new())));
+        let callees: Vec<_> = [0, 1]
+            .map(|lane| {
+                let (shared, pipe) = (shared.clone(), pipe.clone());
+                thread::spawn(move || {
+                    let (word, slab) = &shared.lanes[lane];
+                    slab.set(42);
+                    answer(word);
+                    shared.bell().ring_and::<Modelling>(lane, || {
+                        *pipe.0.lock().unwrap() = true;
+                        pipe.1.notify_one();
+                    });
+                })
+            })
+            .into();
+        for _ in 0..2 {
+            let lane = loop {
+                if let Some(lane) = shared.bell().take(0) {
+                    break lane;
+                }
+                *pipe.0.lock().unwrap() = false;
+                if shared.bell().fall_asleep::<Modelling>() {
+                    let mut told = pipe.0.lock().unwrap();
+                    while !*told {
+                        told = pipe.1.wait(told).unwrap();
+                    }
+                }
+            };
+            assert_eq!((look(&shared.lanes[lane].0), shared.answer_of(lane)), (Progress::Answered, 42));
+        }
+        callees.into_iter().for_each(|callee| callee.join().unwrap());
+    });
+}
