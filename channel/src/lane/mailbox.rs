@@ -23,7 +23,7 @@ use crate::{CallFailure, Cancelled, Completed, Completions, Deadline, Outgoing};
 pub(super) struct Post {
     number: usize,
     /// The callee writes to its other end.
-    pipe: OwnedFd,
+    socket: OwnedFd,
     own: Arc<Own>,
     /// Readable while one of them is.
     both: Epoll,
@@ -87,18 +87,18 @@ struct Queued {
 }
 
 impl Post {
-    pub(super) fn new(number: usize, pipe: OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(number: usize, socket: OwnedFd) -> io::Result<Self> {
         let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let both = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        both.add(&pipe, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        both.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
         both.add(&event, EpollEvent::new(EpollFlags::EPOLLIN, 1))?;
-        Ok(Self { number, pipe, own: Arc::new(Own { event, is_set: AtomicBool::new(false) }), both })
+        Ok(Self { number, socket, own: Arc::new(Own { event, is_set: AtomicBool::new(false) }), both })
     }
 
     /// Whatever is told from here on makes it readable again.
     fn clear(&self) {
         // It holds a byte for each time the loop was woken: most often one.
-        while nix::unistd::read(&self.pipe, &mut [0; 64]).is_ok_and(|read| read == 64) {}
+        while nix::unistd::read(&self.socket, &mut [0; 64]).is_ok_and(|read| read == 64) {}
         if self.own.is_set.swap(false, Ordering::AcqRel) {
             let _ = self.own.event.read();
         }

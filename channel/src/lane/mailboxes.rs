@@ -1,7 +1,7 @@
 //! The asking end for event loops: calls whose callers must not block. The callee puts word of an answer into the mailbox
 //! of the loop, and wakes the loop if it sleeps.
 //!
-//! A loop that has taken all there is says that it sleeps, and is woken by a byte in a pipe of the callee's. What this side
+//! A loop that has taken all there is says that it sleeps, and is woken by a byte in a socket of the callee's. What this side
 //! has to tell the loop itself (its turn for a lane, a deadline, the end) comes by an event of its own; both lie behind one
 //! descriptor.
 
@@ -17,7 +17,7 @@ use super::mailbox::{Mailbox, Post};
 use crate::alarm::Alarm;
 use crate::{Client, Completions, LoopClient};
 
-/// Opens a mailbox, by its number: the end of a pipe that the callee writes to.
+/// Opens a mailbox, by its number: the end of a socket that the callee writes to.
 pub type OpenMailbox = Box<dyn Fn(u32) -> io::Result<OwnedFd> + Send + Sync>;
 
 /// A client for event loops as well as for threads.

@@ -8,18 +8,20 @@
 use std::ffi::c_void;
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::fstat;
-use nix::unistd::{ftruncate, pipe2};
+use nix::unistd::ftruncate;
 
 use super::futex::{RealFence, SharedWord};
 use super::layout::{
@@ -58,7 +60,8 @@ pub struct Region {
     memory: Option<OwnedFd>,
     layout: Layout,
     slabs: Vec<Slab>,
-    /// By mailbox: what wakes whoever waits for it. Our end of a pipe, because the flags of the other can't change it.
+    /// By mailbox: what wakes whoever waits for it. Our end of a pair of sockets, because the flags of the other can't change
+    /// it.
     wakers: [OnceLock<OwnedFd>; MAILBOXES_MAX],
 }
 
@@ -143,17 +146,18 @@ impl Region {
     pub fn open_mailbox(&self, number: u32) -> io::Result<OwnedFd> {
         let strange = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("mailbox {number} {what}"));
         let waker = self.wakers.get(number as usize).ok_or_else(|| strange("is none of those that there are"))?;
-        let (theirs, ours) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        waker.set(ours).map_err(|_| strange("is open"))?;
-        Ok(theirs)
+        let (theirs, ours) = UnixStream::pair()?;
+        theirs.set_nonblocking(true)?;
+        waker.set(ours.into()).map_err(|_| strange("is open"))?;
+        Ok(theirs.into())
     }
 
     /// The callee: something is in a mailbox, for this lane. One that nobody has opened is of no interest.
     pub(super) fn tell_mailbox(&self, number: usize, lane: usize) {
         if let Some(waker) = self.wakers.get(number).and_then(OnceLock::get) {
             self.mailbox(number).ring_and::<RealFence>(lane, || {
-                // A pipe that is full is readable.
-                let _ = nix::unistd::write(waker, &[1]);
+                // One that is full is readable. Whatever the other end does, this neither waits nor ends us by a signal.
+                let _ = send(waker.as_raw_fd(), &[1], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
             });
         }
     }

@@ -186,7 +186,8 @@ pub enum Want {
         /// Whether it may be changed.
         writable: bool,
     },
-    /// The end of a pipe by which the host wakes whoever waits for a mailbox of the lanes in which the provider calls actors.
+    /// The end of a socket by which the host wakes whoever waits for a mailbox of the lanes in which the provider calls
+    /// actors.
     Mailbox {
         /// Which one. Each is wanted once.
         number: u32,
