@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cofferdam_host::Actor;
 use cofferdam_tests::artifacts;
 
 use crate::callers::{CONTRACT, Callers};
@@ -27,8 +28,10 @@ pub(crate) fn measure() -> Vec<Row> {
     ]
 }
 
-/// The others that are there. Each is linked, and takes calls.
+/// The others that are there, each linked, and ready to be called. They are small: compiling a thousand large ones, each with
+/// claims of its own, takes minutes.
 fn load(callers: &Callers) {
+    let wasm = artifacts::wat("faults");
     let mut progress = Progress::of("actors and shims", ACTORS - 1);
     callers.runtime.block_on(async {
         let mut provider = String::new();
@@ -37,7 +40,8 @@ fn load(callers: &Callers) {
             if number % (ACTORS / SHIMS) == 1 && number / (ACTORS / SHIMS) < SHIMS - 1 {
                 provider = callers.rig.provider("template", CONTRACT).await;
             }
-            let actor = callers.rig.actor("caller", &[CONTRACT]).await;
+            let actor = Actor::from_slice(&artifacts::sign("small", &wasm, &[CONTRACT], None));
+            let actor = callers.rig.start_actor(actor.expect("what was just signed verifies")).await;
             callers.rig.link(&actor, CONTRACT, &provider, &[]).await.expect("the link is accepted");
         }
     });
