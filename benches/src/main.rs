@@ -1,175 +1,133 @@
-//! What is promised about speed, each number next to its floor, measured in the same run and interleaved with it.
+//! What is promised about speed, each number next to a floor or a peer that is measured in the same run and in turns with it.
 //!
-//! Absolute times of a shared machine mean nothing; the ratio is the result. Run it by
-//! `cargo run --release -p cofferdam-benches`; `-- --json` prints one JSON object, `-- starts` measures one part only.
+//! Absolute times of a shared machine mean nothing; the ratio is the result. `cargo xtask bench` builds and runs this; so does
+//! `cargo run --release -p cofferdam-benches`. Prints a table (`-o json`: one JSON object), and writes `bench.json` and
+//! `bench.svg` into `target/bench`. Names of parts measure these only.
 //! Exits with 1 when a promise is broken, and with 2 when it does not understand what it is told.
-#![forbid(unsafe_code)]
+//!
+//! Start reading at `parts/mod.rs`; `row.rs` is what a part comes to. Only `peers/ring.rs` is unsafe.
+#![deny(unsafe_code)]
 
-mod beside;
-mod call_path;
-mod floor;
+mod callers;
+mod load;
+mod parts;
+mod peers;
+mod proc;
 mod progress;
+mod report;
+mod role;
+mod rounds;
+mod row;
+mod stage;
 mod stamps;
-mod start;
 
+use std::io;
 use std::process::ExitCode;
 
-use cofferdam_host::Tier;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
-use progress::Progress;
-use serde::Serialize;
+use cofferdam_tests::artifacts;
 
-/// What can be measured by itself.
-const PARTS: [&str; 3] = ["calls", "starts", "beside"];
+use parts::{PARTS, Part};
+use report::Report;
 
-/// Each round measures the floor and then the real thing.
-const ROUNDS: usize = 40;
-/// Calls in one round.
-const CALLS: u32 = 500;
-/// Starts of a provider, each after the floor's.
-const STARTS: usize = 100;
-/// Deaths that are recovered from.
-const KILLS: usize = 40;
-
-/// One promise, or a number next to one.
-#[derive(Serialize)]
-struct Row {
-    what: &'static str,
-    floor: &'static str,
-    floor_us: f64,
-    measured_us: f64,
-    /// What is compared with the promise: a ratio, or a difference in µs.
-    value: f64,
-    /// None where nothing is promised.
-    max: Option<f64>,
-    unit: &'static str,
-    holds: bool,
-}
-
-impl Row {
-    fn ratio(what: &'static str, floor: &'static str, [floor_us, measured_us]: [f64; 2], max: f64) -> Self {
-        let value = measured_us / floor_us;
-        Self { what, floor, floor_us, measured_us, value, max: Some(max), unit: "x", holds: value <= max }
-    }
-
-    fn above(what: &'static str, floor: &'static str, [floor_us, measured_us]: [f64; 2], max_us: f64) -> Self {
-        let value = measured_us - floor_us;
-        Self { what, floor, floor_us, measured_us, value, max: Some(max_us), unit: "µs", holds: value <= max_us }
-    }
-
-    /// Nothing is promised.
-    fn told(what: &'static str, floor: &'static str, [floor_us, measured_us]: [f64; 2]) -> Self {
-        let value = measured_us / floor_us;
-        Self { what, floor, floor_us, measured_us, value, max: None, unit: "x", holds: true }
-    }
+/// What this program was told.
+struct Wanted {
+    parts: Vec<&'static Part>,
+    json: bool,
 }
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(floor::CHILD) {
-        return floor::serve_child();
+    if let Some(code) = role::play() {
+        return code;
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let is_json = |argument: &&String| *argument == "--json";
-    let parts: Vec<&str> = arguments.iter().filter(|one| !is_json(one)).map(String::as_str).collect();
-    if let Some(strange) = parts.iter().find(|part| !PARTS.contains(part)) {
-        eprintln!("there is no part `{strange}`: say --json, or some of {}", PARTS.join(", "));
-        return ExitCode::from(2);
+    if let [parts::ALONE, part] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return measure_here(part);
     }
-    let is_wanted = |part: &str| parts.is_empty() || parts.contains(&part);
-    let mut rows = Vec::new();
-    if is_wanted("calls") {
-        rows.extend(all_calls());
+    let wanted = match Wanted::read(&arguments) {
+        Ok(wanted) => wanted,
+        Err(misunderstood) => {
+            let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+            eprintln!("{misunderstood}: say `-o json`, or some of {}", names.join(", "));
+            return ExitCode::from(2);
+        }
+    };
+    match run(&wanted) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("the result could not be written: {error}");
+            ExitCode::FAILURE
+        }
     }
-    if is_wanted("starts") {
-        rows.extend(starts());
-    }
-    let beside = if is_wanted("beside") { beside::measure().to_vec() } else { Vec::new() };
-    if arguments.iter().any(|argument| is_json(&argument)) {
-        println!("{}", serde_json::json!({"rows": rows, "beside": beside}));
+}
+
+/// Whether all promises hold.
+fn run(wanted: &Wanted) -> io::Result<bool> {
+    let programs = artifacts::programs();
+    let report = Report { parts: wanted.parts.iter().map(|part| part.measure()).collect() };
+    // Programs lie in target/PROFILE.
+    let files = report.write(&programs.with_file_name("bench"))?;
+    if wanted.json {
+        println!("{}", report.json());
     } else {
-        print_table(&rows);
-        beside::print_table(&beside);
+        println!("{}", report.table());
+        println!("written: {} and {}", files[0].display(), files[1].display());
     }
-    if rows.iter().all(|row| row.holds) && beside.iter().all(beside::Beside::holds) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    Ok(report.holds())
 }
 
-fn print_table(rows: &[Row]) {
-    println!("{:48} {:28} {:>9} {:>9} {:>12} {:>12}", "p50", "floor", "floor µs", "ours µs", "", "at most");
-    for Row { what, floor, floor_us, measured_us, value, max, unit, holds } in rows {
-        let max = max.map_or("-".to_owned(), |max| format!("{max} {unit}"));
-        let (value, verdict) = (format!("{value:.2} {unit}"), if *holds { "ok" } else { "BROKEN" });
-        println!("{what:48} {floor:28} {floor_us:>9.1} {measured_us:>9.1} {value:>12} {max:>12} {verdict}");
+fn measure_here(part: &str) -> ExitCode {
+    match Part::of(part).map(Part::tell) {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            eprintln!("{part} was measured, and nobody could be told: {error}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::from(2),
     }
 }
 
-/// With both processors, with one for both sides, and on the socket.
-fn all_calls() -> [Row; 3] {
-    let floor = "UNIX-stream ping-pong";
-    let free = calls(Tier::Lanes);
-    // Threads and processes that a thread starts may run where it may.
-    let pinned = std::thread::spawn(|| {
-        pin().expect("a thread may choose a processor of its own");
-        calls(Tier::Lanes)
-    });
-    let pinned = pinned.join().expect("no panic");
-    [
-        Row::ratio("actor -> provider -> actor, 64 B", floor, free, 0.1),
-        Row::ratio("the same, all on one processor", "the same, on one processor", pinned, 0.8),
-        Row::ratio("the same, on the socket tier", floor, calls(Tier::Socket), 2.5),
-    ]
-}
-
-/// To the first processor that this thread may use.
-fn pin() -> nix::Result<()> {
-    let this = Pid::from_raw(0);
-    let all = sched_getaffinity(this)?;
-    let first = (0..CpuSet::count()).find(|processor| all.is_set(*processor) == Ok(true)).unwrap_or_default();
-    let mut one = CpuSet::new();
-    one.set(first)?;
-    sched_setaffinity(this, &one)
-}
-
-fn calls(tier: Tier) -> [f64; 2] {
-    let mut floor = floor::PingPong::start().expect("a child process answers");
-    let path = call_path::CallPath::start(tier);
-    let (mut floors, mut ours) = (Vec::new(), Vec::new());
-    let mut progress = Progress::of("calls", ROUNDS);
-    for _ in 0..ROUNDS {
-        progress.step();
-        floors.push(floor.round(CALLS).expect("the child answers"));
-        ours.push(path.round(CALLS));
+impl Wanted {
+    fn read(arguments: &[String]) -> Result<Self, String> {
+        let (mut parts, mut json) = (Vec::new(), false);
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "-ojson" | "--output=json" => json = true,
+                "-o" | "--output" => {
+                    let format = arguments.next().map(String::as_str).unwrap_or_default();
+                    json = match format {
+                        "json" => true,
+                        "text" => false,
+                        _ => return Err(format!("there is no output format `{format}`")),
+                    };
+                }
+                name => parts.push(Part::of(name).ok_or_else(|| format!("there is no part `{name}`"))?),
+            }
+        }
+        if parts.is_empty() {
+            parts = PARTS.iter().collect();
+        }
+        Ok(Self { parts, json })
     }
-    path.stop();
-    [median(floors), median(ours)]
 }
 
-fn starts() -> [Row; 3] {
-    let provider = start::Start::prepare();
-    let (mut floors, mut spawns, mut archives) = (Vec::new(), Vec::new(), Vec::new());
-    let mut progress = Progress::of("starts", STARTS);
-    for _ in 0..STARTS {
-        progress.step();
-        floors.push(provider.floor());
-        let took = provider.start();
-        spawns.push(took.from_spawn_us);
-        archives.push(took.from_archive_us);
+#[cfg(test)]
+mod tests {
+    use super::{PARTS, Wanted};
+
+    #[test]
+    fn all_parts_are_wanted_unless_some_are_named() {
+        let read = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            Wanted::read(&words)
+                .map(|wanted| (wanted.parts.iter().map(|part| part.name).collect::<Vec<_>>(), wanted.json))
+        };
+        let all: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+        assert_eq!(read(""), Ok((all.clone(), false)));
+        assert_eq!(read("-o json"), Ok((all, true)));
+        assert_eq!(read("starts -o text calls"), Ok((vec!["starts", "calls"], false)));
+        assert_eq!(read("start"), Err("there is no part `start`".to_owned()));
+        assert_eq!(read("-o yaml"), Err("there is no output format `yaml`".to_owned()));
     }
-    let recovered = median(provider.recoveries(Progress::of("recoveries", KILLS)));
-    provider.stop();
-    let (floor, spawn, archive) = (median(floors), median(spawns), median(archives));
-    [
-        Row::ratio("spawn -> sandboxed provider that takes calls", "exec + dlopen", [floor, spawn], 3.0),
-        Row::told("archive -> the same, claims and hashes checked", "exec + dlopen", [floor, archive]),
-        Row::above("kill -9 -> first call that succeeds", "the spawn above", [spawn, recovered], 10_000.0),
-    ]
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -36,23 +36,3 @@ impl Stamps {
         noted.windows(2).map(|pair| pair[1].duration_since(pair[0]).as_secs_f64() * 1e6).collect()
     }
 }
-
-/// The value that this part of the sorted ones does not exceed.
-pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
-    let rank = (sorted.len() as f64 * part).ceil() as usize;
-    sorted[rank.clamp(1, sorted.len()) - 1]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quantile;
-
-    #[test]
-    fn a_quantile_is_one_of_the_values() {
-        let values: Vec<f64> = (1..=200).map(f64::from).collect();
-        for (part, expected) in [(0.0, 1.0), (0.5, 100.0), (0.99, 198.0), (1.0, 200.0)] {
-            assert_eq!(quantile(&values, part), expected, "{part}");
-        }
-        assert_eq!(quantile(&[7.0], 0.99), 7.0);
-    }
-}

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -88,6 +88,15 @@ impl Tool {
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         let status = self.command.status().map_err(|error| self.not_started(&error))?;
         self.judge(status, Vec::new())
+    }
+
+    /// Runs it with its output on our own terminal, and gives back its exit code, which says more than yes and no.
+    pub(crate) fn exit_code(mut self) -> Result<ExitCode, Failure> {
+        let status = self.command.status().map_err(|error| self.not_started(&error))?;
+        match status.code().and_then(|code| u8::try_from(code).ok()) {
+            Some(code) => Ok(code.into()),
+            None => Err(Failure::new(format!("`{}` ended with {status}", self.shown))),
+        }
     }
 
     /// Runs it silently and gives back its standard output; on failure its last lines are part of the error.

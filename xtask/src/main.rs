@@ -1,10 +1,11 @@
 //! What a person types while working on cofferdam: `cargo xtask test`, `cargo xtask guests`, `cargo xtask demo`,
-//! `cargo xtask fuzz`.
+//! `cargo xtask bench`, `cargo xtask fuzz`.
 //!
 //! One module for each subcommand; [`mod@test`] is the place to start reading. Nothing of the product imports this crate, and it imports
 //! nothing of the product: what it checks and shows, it does by the commands that users have.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod command;
 mod demo;
 mod failure;
@@ -49,6 +50,17 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Builds in release and measures what is promised about speed: a table, and bench.json and bench.svg in target/bench
+    ///
+    /// Exits with 1 when a promise is broken, and with 2 when there is no such part.
+    Bench {
+        /// Only these parts, by name; an unknown name lists them
+        #[arg(value_name = "PART")]
+        only: Vec<String>,
+        /// How the result is printed
+        #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+        output: bench::Format,
+    },
     /// Feeds the parsers what a hostile peer could send, until something breaks or the time is over
     Fuzz {
         /// Only these targets, by name
@@ -70,7 +82,7 @@ enum Task {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match find_root().and_then(|root| run(arguments.task, &root)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("\nerror: {failure}");
             ExitCode::FAILURE
@@ -78,8 +90,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task, root: &Path) -> Result<(), Failure> {
-    match task {
+fn run(task: Task, root: &Path) -> Result<ExitCode, Failure> {
+    let done = match task {
+        Task::Bench { only, output } => return bench::run(root, &only, output),
         Task::Test { only } => test::run(root, &only),
         Task::Guests { check: true } => guests::check(root),
         Task::Guests { check: false } => guests::build(root),
@@ -87,7 +100,8 @@ fn run(task: Task, root: &Path) -> Result<(), Failure> {
         Task::Demo { check: false } => demo::show(root),
         Task::Fuzz { only, seconds } => fuzz::run(root, &only, seconds),
         Task::BecomeHost { parent, command } => Err(demo::become_host(parent, &command)),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// The root of the workspace: cargo says where this package lies, and without cargo we look upwards from here.

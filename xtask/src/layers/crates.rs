@@ -50,6 +50,7 @@ const ARROWS: &[Arrows] = &[
     Arrows { folder: "tests",         may_import: &["claims", "host", "sdk/testkit/faults", "sdk/testkit/rogue"], never: &[] },
     Arrows { folder: "tests/probe",   may_import: &["sdk/provider", "sdk/testkit/faults"], never: &["wasmer"] },
     Arrows { folder: "benches",       may_import: &[ANYTHING],                       never: &[] },
+    Arrows { folder: "benches/slow",  may_import: &["sdk/provider"],                 never: &["tokio", "wasmer"] },
     Arrows { folder: "xtask",         may_import: &[],                               never: &["tokio"] },
 ];
 

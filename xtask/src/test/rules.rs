@@ -24,6 +24,7 @@ const UNSAFE_CRATES: &[(&str, &str)] = &[
     ("sdk/legacy",       "implements the reference's ABI"),
     ("sdk/testkit",      "loads a library, and calls it"),
     ("providers",        "their libraries export a C symbol, by the macro of sdk/provider"),
+    ("benches",          "the floor that is memory shared by two processes"),
     ("tests",            "rogue libraries, whose work is to break things"),
 ];
 

@@ -14,20 +14,18 @@ use cofferdam_host::{ActorMetadata, Authorizer, Claims, WasmCloudEntity};
 use cofferdam_tests::process::{Held, signal, until};
 use cofferdam_tests::{Rig, artifacts};
 use nix::sys::signal::Signal;
-use serde::Serialize;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use crate::call_path::forward;
+use crate::callers::{CONTRACT, echoes};
 use crate::progress::Progress;
-use crate::stamps::{Stamps, quantile};
+use crate::rounds::{ROUNDS, quantile};
+use crate::row::{Row, Unit};
+use crate::stamps::Stamps;
 
-const CONTRACT: &str = "cofferdam:echo";
 const PROBE: &str = "cofferdam:probe";
 
-/// Rounds of each kind.
-const ROUNDS: usize = 20;
 /// How long one takes: many deaths fall into it, and many turns of the scheduler.
 const ROUND: Duration = Duration::from_millis(150);
 /// Calls that the guest makes before the time is looked at.
@@ -36,26 +34,6 @@ const BATCH: u32 = 10;
 const PROBE_CONCURRENCY: usize = 4;
 /// The p99 of other calls while a provider crashes in a loop.
 const CRASHING_RATIO_MAX: f64 = 1.5;
-
-/// Calls beside a provider in trouble.
-#[derive(Clone, Serialize)]
-pub(crate) struct Beside {
-    what: &'static str,
-    idle: Quantiles,
-    beside: Quantiles,
-    /// Of the two p99.
-    ratio: f64,
-    /// None where nothing is promised.
-    max: Option<f64>,
-    holds: bool,
-}
-
-#[derive(Clone, Serialize)]
-struct Quantiles {
-    calls: usize,
-    p50_us: f64,
-    p99_us: f64,
-}
 
 /// What the provider is made to do.
 #[derive(Clone, Copy)]
@@ -86,50 +64,12 @@ struct Troubled {
 }
 
 /// Measures both kinds of trouble.
-pub(crate) fn measure() -> [Beside; 2] {
+pub(crate) fn measure() -> Vec<Row> {
     let scene = Scene::start();
-    let row = |what, trouble, max: Option<f64>| {
-        let [idle, beside] = scene.rounds(trouble, Progress::of(what, ROUNDS)).map(Quantiles::of);
-        let ratio = beside.p99_us / idle.p99_us;
-        Beside { what, idle, beside, ratio, max, holds: max.is_none_or(|max| ratio <= max) }
-    };
-    let rows = [
-        row("another provider crashes in a loop", Trouble::Crashing, Some(CRASHING_RATIO_MAX)),
-        row("another provider computes in all its calls", Trouble::Burning, None),
-    ];
+    let [crashing, p50_crashing] = scene.rows("crashes in a loop", Trouble::Crashing);
+    let [burning, p50_burning] = scene.rows("computes in all its calls", Trouble::Burning);
     scene.runtime.block_on(scene.rig.host.stop());
-    rows
-}
-
-/// Prints them.
-pub(crate) fn print_table(rows: &[Beside]) {
-    if rows.is_empty() {
-        return;
-    }
-    println!();
-    let head = ["calls", "p50 µs", "p99 µs", "p50 µs", "p99 µs", "p99 ratio", "at most"];
-    let [calls, p50, p99, own_p50, own_p99, ratio, max] = head;
-    println!("{:48} {calls:>8} {p50:>9} {p99:>9} {own_p50:>9} {own_p99:>9} {ratio:>12} {max:>12}", "idle, then while");
-    for Beside { what, idle, beside, ratio, max, holds } in rows {
-        let (calls, ratio) = (beside.calls, format!("{ratio:.2} x"));
-        let max = max.map_or_else(|| "-".to_owned(), |max| format!("{max} x"));
-        let times = [idle.p50_us, idle.p99_us, beside.p50_us, beside.p99_us].map(|us| format!("{us:>9.1}")).join(" ");
-        println!("{what:48} {calls:>8} {times} {ratio:>12} {max:>12} {}", if *holds { "ok" } else { "BROKEN" });
-    }
-}
-
-impl Beside {
-    pub(crate) const fn holds(&self) -> bool {
-        self.holds
-    }
-}
-
-impl Quantiles {
-    fn of(mut times_us: Vec<f64>) -> Self {
-        times_us.sort_by(f64::total_cmp);
-        let (p50_us, p99_us) = (quantile(&times_us, 0.50), quantile(&times_us, 0.99));
-        Self { calls: times_us.len(), p50_us, p99_us }
-    }
+    vec![crashing.at_most(CRASHING_RATIO_MAX), p50_crashing, burning, p50_burning]
 }
 
 impl Scene {
@@ -160,6 +100,15 @@ impl Scene {
         Self { runtime, rig, stamps, actors, probe, children: Held::now().children }
     }
 
+    /// p99 and p50 of a call next to those beside an idle provider.
+    fn rows(&self, what: &'static str, trouble: Trouble) -> [Row; 2] {
+        let [idle, beside] = self.rounds(trouble, Progress::of(what, ROUNDS));
+        [("p99", 0.99), ("p50", 0.50)].map(|(name, part)| {
+            Row::new(format!("{name} of a call, another provider {what}"), Unit::Micros, quantile(&beside, part))
+                .against("the same beside it idle", quantile(&idle, part))
+        })
+    }
+
     /// The times of calls in µs, while the provider is idle and while it is not.
     fn rounds(&self, trouble: Trouble, mut progress: Progress) -> [Vec<f64>; 2] {
         let [mut idle, mut beside] = [Vec::new(), Vec::new()];
@@ -176,7 +125,7 @@ impl Scene {
 
     fn round(&self) -> Vec<f64> {
         let (began, mut times) = (Instant::now(), Vec::new());
-        let payload = forward(CONTRACT, BATCH);
+        let payload = echoes(BATCH);
         while began.elapsed() < ROUND {
             self.stamps.clear();
             let answer = self.runtime.block_on(self.rig.host.call_actor(&self.actors[0], "Forward", &payload));

@@ -13,23 +13,45 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use crate::callers::CONTRACT;
 use crate::progress::Progress;
+use crate::rounds::{median, micros, rounds};
+use crate::row::{Row, Unit};
 
-const CONTRACT: &str = "cofferdam:echo";
 const LIBRARY: &str = "template";
 
+/// Starts of a provider, each after the floor's.
+const STARTS: usize = 100;
+/// Deaths that are recovered from.
+const KILLS: usize = 40;
 /// The next call after a death comes no later than this, or the bench has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long one start took until the provider took calls, its link bound.
-pub(crate) struct Took {
-    /// From the order to start a process, by the host's own word.
-    pub(crate) from_spawn_us: f64,
-    /// From the archive: claims and hashes, too.
-    pub(crate) from_archive_us: f64,
+pub(crate) fn measure() -> Vec<Row> {
+    let provider = Start::prepare();
+    let samples = rounds("starts", STARTS, || {
+        let (floor, took) = (provider.floor(), provider.start());
+        [floor, took.from_spawn_us, took.from_archive_us]
+    });
+    let [floor, spawn, archive] = samples.medians();
+    let recovered = median(&provider.recoveries(Progress::of("recoveries", KILLS)));
+    let row = |what, took_us| Row::new(what, Unit::Micros, took_us);
+    vec![
+        row("spawn -> sandboxed provider that takes calls", spawn).against("exec + dlopen", floor).at_most(3.0),
+        row("archive -> the same, claims and hashes checked", archive).against("exec + dlopen", floor),
+        row("kill -9 -> first call that succeeds", recovered).above("the spawn above", spawn).at_most(10_000.0),
+    ]
 }
 
-pub(crate) struct Start {
+/// How long one start took until the provider took calls, its link bound.
+struct Took {
+    /// From the order to start a process, by the host's own word.
+    from_spawn_us: f64,
+    /// From the archive: claims and hashes, too.
+    from_archive_us: f64,
+}
+
+struct Start {
     runtime: Runtime,
     rig: Rig,
     archive: ProviderArchive,
@@ -37,7 +59,7 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    pub(crate) fn prepare() -> Self {
+    fn prepare() -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let archive = artifacts::archive(LIBRARY, CONTRACT);
         let (rig, actor) = runtime.block_on(async {
@@ -60,7 +82,7 @@ impl Start {
     }
 
     /// A program that opens the library, in µs.
-    pub(crate) fn floor(&self) -> f64 {
+    fn floor(&self) -> f64 {
         let began = Instant::now();
         let mut child = Command::new(artifacts::programs().join("exec-dlopen"))
             .arg(library())
@@ -76,7 +98,7 @@ impl Start {
     }
 
     /// A provider that is started, and stopped again.
-    pub(crate) fn start(&self) -> Took {
+    fn start(&self) -> Took {
         self.runtime.block_on(async {
             let provider = Self::provider(&self.archive);
             let id = provider.id();
@@ -92,7 +114,7 @@ impl Start {
     }
 
     /// `kill -9` to the first call that succeeds, in µs: one for each step.
-    pub(crate) fn recoveries(&self, mut progress: Progress) -> Vec<f64> {
+    fn recoveries(&self, mut progress: Progress) -> Vec<f64> {
         self.runtime.block_on(async {
             let id = self.rig.start_provider(Self::provider(&self.archive)).await;
             let mut took = Vec::new();
@@ -116,16 +138,14 @@ impl Start {
     async fn answers(&self) -> bool {
         self.rig.forward(&self.actor, CONTRACT, "Echo", &json!("hello")).await.is_ok()
     }
+}
 
-    pub(crate) fn stop(&self) {
+impl Drop for Start {
+    fn drop(&mut self) {
         self.runtime.block_on(self.rig.host.stop());
     }
 }
 
 fn library() -> PathBuf {
     artifacts::programs().join(format!("libcofferdam_{LIBRARY}.so"))
-}
-
-fn micros(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e6
 }
