@@ -40,11 +40,11 @@ fn row(what: &str, call_us: f64) -> Row {
 }
 
 fn free() -> Vec<Row> {
-    let (mut ping_pong, mut ring) = (PingPong::start(), Ring::start());
+    let mut ping_pong = PingPong::start();
     let callers = Callers::start(1, |builder| builder);
     let stage = Stage::set(&[Cast { guest: "caller", claims: &[CONTRACT] }]);
     let samples = rounds("calls", ROUNDS, || {
-        [ping_pong.round(CALLS), ring.round(CALLS), in_process(&stage), callers.round(CALLS)]
+        [ping_pong.round(CALLS), Ring::start().round(CALLS), in_process(&stage), callers.round(CALLS)]
     });
     let [ping_pong, ring, in_process, call] = samples.medians();
     vec![

@@ -28,7 +28,7 @@ pub(crate) fn measure() -> Vec<Row> {
     vec![
         Row::new("PSS of an idle shim, its init included", Unit::Kib, shim_kib).at_most(SHIM_KIB_MAX),
         Row::new("PSS of an idle actor instance", Unit::Kib, instance_kib).at_most(INSTANCE_KIB_MAX),
-        Row::new("processor time of host and shim, idle for 3 s", Unit::Ticks, ticks).at_most(0.0),
+        Row::new("processor time of host and shim in 3 s", Unit::Ticks, ticks).at_most(0.0),
         Row::new("their context switches meanwhile", Unit::PerSecond, switches),
     ]
 }

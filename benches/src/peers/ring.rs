@@ -39,6 +39,7 @@ struct Shared {
     back: Way,
 }
 
+/// For one round: between rounds nobody is to spin.
 pub(crate) struct Ring {
     shared: &'static Shared,
     calls: u64,
@@ -57,15 +58,18 @@ impl Ring {
         Ok(Self { shared, calls: 0, _other: Role::start(ROLE, memory)? })
     }
 
-    /// The mean of one call in µs.
-    pub(crate) fn round(&mut self, calls: u32) -> f64 {
+    /// The mean of one call in µs. The first waits until the other side is there.
+    pub(crate) fn round(mut self, calls: u32) -> f64 {
+        self.call();
         let began = Instant::now();
-        for _ in 0..calls {
-            self.calls += 1;
-            self.shared.there.write([7; WORDS], self.calls);
-            self.shared.back.read(self.calls, || true).expect("the other side answers as long as it is waited for");
-        }
+        (0..calls).for_each(|_| self.call());
         micros(began) / f64::from(calls)
+    }
+
+    fn call(&mut self) {
+        self.calls += 1;
+        self.shared.there.write([7; WORDS], self.calls);
+        self.shared.back.read(self.calls, || true).expect("the other side answers as long as it is waited for");
     }
 }
 
@@ -103,7 +107,7 @@ pub(crate) fn serve() -> io::Result<()> {
     Ok(())
 }
 
-/// Mapped for good: a process has one.
+/// Mapped for good: a page for each round.
 fn map(memory: &OwnedFd) -> io::Result<&'static Shared> {
     let length = NonZeroUsize::new(size_of::<Shared>()).expect("a ring takes memory");
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
