@@ -18,7 +18,7 @@ const CALLS: usize = 20;
 
 pub(crate) fn measure() -> Vec<Row> {
     // One actor, on as many instances as there are callers.
-    let callers = Callers::of("slow", 1, |builder| builder.with_rpc_timeout(Duration::from_secs(10)));
+    let callers = Callers::of("slow", 1, |builder| builder);
     let mut waits_ms = Vec::new();
     let samples = rounds("calls that block", ROUNDS, || {
         let (a_second, waits) = round(&callers);

@@ -44,7 +44,7 @@ fn shim() -> io::Result<f64> {
 /// In KiB: what this process gains when an actor that had one instance has many, divided by how many. The first actor makes
 /// the threads, and what else is made once.
 fn instance() -> io::Result<f64> {
-    let callers = Callers::of("slow", ROUNDS + 1, |builder| builder.with_rpc_timeout(Duration::from_secs(10)));
+    let callers = Callers::of("slow", ROUNDS + 1, |builder| builder);
     let mut actors = callers.actors.iter();
     let mut fill = || {
         let before = pss_kib(std::process::id())?;
