@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::callers::{Callers, block};
-use crate::proc::{children, pss_kib, used};
+use crate::proc::{children, pss_kib, switches, ticks};
 use crate::rounds::{ROUNDS, pause, rounds};
 use crate::row::{Row, Unit};
 
@@ -83,9 +83,11 @@ fn processors() -> io::Result<(f64, f64)> {
     let mut pids = children()?;
     pids.push(std::process::id());
     pause(SETTLED);
-    let before = used(&pids)?;
+    // What it takes to count is not to be counted.
+    let switches_before = switches(&pids)?;
+    let ticks_before = ticks(&pids)?;
     pause(IDLE);
-    let after = used(&pids)?;
-    let (ticks, switches) = (after.ticks - before.ticks, after.switches - before.switches);
+    let ticks = ticks(&pids)? - ticks_before;
+    let switches = switches(&pids)? - switches_before;
     Ok((ticks as f64, switches as f64 / IDLE.as_secs_f64()))
 }
