@@ -17,7 +17,7 @@ pub(crate) fn pin(which: Which) -> nix::Result<()> {
     let mut usable = (0..CpuSet::count()).filter(|processor| all.is_set(*processor) == Ok(true));
     let processor = match which {
         Which::First => usable.next(),
-        Which::Last => usable.last(),
+        Which::Last => usable.next_back(),
     };
     let mut one = CpuSet::new();
     one.set(processor.unwrap_or_default())?;
