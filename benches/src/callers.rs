@@ -17,6 +17,9 @@ pub(crate) const CONTRACT: &str = "cofferdam:echo";
 /// What is sent where nothing else is said.
 pub(crate) const BYTES: usize = 64;
 
+/// Whoever waits long, on a machine that others use as well, is to be measured and not ended.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Actors of the guest `caller`, all linked to one provider.
 pub(crate) struct Callers {
     pub(crate) runtime: Runtime,
@@ -65,7 +68,7 @@ impl Callers {
     pub(crate) fn of(library: &str, actors: usize, configure: impl FnOnce(HostBuilder) -> HostBuilder) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let (rig, actors) = runtime.block_on(async {
-            let rig = Rig::start_with(configure).await;
+            let rig = Rig::start_with(|builder| configure(builder.with_rpc_timeout(PATIENCE))).await;
             let provider = rig.provider(library, CONTRACT).await;
             let mut started = Vec::new();
             for _ in 0..actors {

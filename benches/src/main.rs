@@ -13,6 +13,7 @@ mod load;
 mod parts;
 mod peers;
 mod proc;
+mod processor;
 mod progress;
 mod report;
 mod role;

@@ -2,16 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-
-/// What a process has used of a processor, and how often it was given one.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Used {
-    /// Of the kernel's clock for this, usually 10 ms each.
-    pub(crate) ticks: u64,
-    /// Times that a thread of it stopped running, of its own will or not.
-    pub(crate) switches: u64,
-}
 
 /// Memory of a process in KiB, pages that others map as well divided among all of them.
 pub(crate) fn pss_kib(pid: u32) -> io::Result<f64> {
@@ -27,22 +17,23 @@ pub(crate) fn children() -> io::Result<Vec<u32>> {
     Ok(processes.filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == own)).collect())
 }
 
-/// Of all these processes together.
-pub(crate) fn used(pids: &[u32]) -> io::Result<Used> {
-    let mut used = Used::default();
-    for pid in pids {
-        used.ticks += stat(*pid).ok_or_else(|| io::Error::other(format!("process {pid} has gone")))?.ticks;
-        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-            used.switches += switches(&thread?.path())?;
-        }
-    }
-    Ok(used)
+/// What all these processes have used of the processors, by the kernel's clock for this: usually 10 ms each.
+pub(crate) fn ticks(pids: &[u32]) -> io::Result<u64> {
+    let gone = |pid| io::Error::other(format!("process {pid} has gone"));
+    pids.iter().map(|pid| stat(*pid).map(|stat| stat.ticks).ok_or_else(|| gone(pid))).sum()
 }
 
-fn switches(thread: &Path) -> io::Result<u64> {
-    let status = fs::read_to_string(thread.join("status"))?;
-    let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
-    Ok(counts.filter_map(|line| line.rsplit_once(char::is_whitespace)?.1.parse::<u64>().ok()).sum())
+/// How often a thread of theirs stopped running, of its own will or not.
+pub(crate) fn switches(pids: &[u32]) -> io::Result<u64> {
+    let mut all = 0;
+    for pid in pids {
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let status = fs::read_to_string(thread?.path().join("status"))?;
+            let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
+            all += counts.filter_map(|line| line.rsplit_once(char::is_whitespace)?.1.parse::<u64>().ok()).sum::<u64>();
+        }
+    }
+    Ok(all)
 }
 
 struct Stat {
@@ -52,7 +43,7 @@ struct Stat {
 
 /// None for a process that has gone.
 fn stat(pid: u32) -> Option<Stat> {
-    let text = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).ok()?;
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it may hold anything, brackets too. What follows begins with the third field.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
@@ -61,13 +52,14 @@ fn stat(pid: u32) -> Option<Stat> {
 
 #[cfg(test)]
 mod tests {
-    use super::{children, pss_kib, used};
+    use super::{children, pss_kib, switches, ticks};
 
     #[test]
     fn this_process_has_used_something() {
         let own = std::process::id();
         assert!(pss_kib(own).unwrap() > 100.0);
-        assert!(used(&[own]).unwrap().switches > 0);
+        assert!(switches(&[own]).unwrap() > 0);
+        ticks(&[own]).unwrap();
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         assert!(children().unwrap().contains(&child.id()));
         child.kill().unwrap();

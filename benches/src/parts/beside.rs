@@ -66,8 +66,8 @@ struct Troubled {
 /// Measures both kinds of trouble.
 pub(crate) fn measure() -> Vec<Row> {
     let scene = Scene::start();
-    let [crashing, p50_crashing] = scene.rows("crashes in a loop", Trouble::Crashing);
-    let [burning, p50_burning] = scene.rows("computes in all its calls", Trouble::Burning);
+    let [crashing, p50_crashing] = scene.rows("crashes", Trouble::Crashing);
+    let [burning, p50_burning] = scene.rows("computes", Trouble::Burning);
     scene.runtime.block_on(scene.rig.host.stop());
     vec![crashing.at_most(CRASHING_RATIO_MAX), p50_crashing, burning, p50_burning]
 }

@@ -28,7 +28,7 @@ pub(crate) fn measure() -> Vec<Row> {
     // The first start compiles.
     place.start();
     let [start_us] = rounds("cached starts", ROUNDS, || [place.start()]).medians();
-    vec![Row::new("`cofferdam run`, cached -> first HTTP answer", Unit::Millis, start_us / 1e3).at_most(150.0)]
+    vec![Row::new("`cofferdam run` -> first HTTP answer", Unit::Millis, start_us / 1e3).at_most(150.0)]
 }
 
 /// A manifest, what it names, and what a host has left from the last start.

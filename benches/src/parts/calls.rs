@@ -2,12 +2,11 @@
 //! share a processor, and on sockets.
 
 use cofferdam_host::Tier;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
 
 use crate::callers::{CONTRACT, Callers, echoes};
 use crate::peers::ping_pong::PingPong;
 use crate::peers::ring::Ring;
+use crate::processor::{Which, pin};
 use crate::rounds::{micros, rounds};
 use crate::row::{Row, Unit};
 use crate::stage::{Cast, Stage};
@@ -22,10 +21,12 @@ const FLOOR: &str = "UNIX-stream ping-pong";
 
 /// With both processors, with one for both sides, and on the socket.
 pub(crate) fn measure() -> Vec<Row> {
-    let mut rows = free();
+    let [floor, call] = beside_ping_pong(Tier::Lanes);
+    let mut rows = vec![row("actor -> provider -> actor, 64 B", call).against(FLOOR, floor).at_most(0.1)];
+    rows.extend(beside_in_process());
     // Threads and processes that a thread starts may run where it may.
     let pinned = std::thread::spawn(|| {
-        pin().expect("a thread may choose a processor of its own");
+        pin(Which::First).expect("a thread may choose a processor of its own");
         beside_ping_pong(Tier::Lanes)
     });
     let [floor, call] = pinned.join().expect("no panic");
@@ -39,16 +40,12 @@ fn row(what: &str, call_us: f64) -> Row {
     Row::new(what, Unit::Micros, call_us)
 }
 
-fn free() -> Vec<Row> {
-    let (mut ping_pong, mut ring) = (PingPong::start(), Ring::start());
+fn beside_in_process() -> [Row; 2] {
     let callers = Callers::start(1, |builder| builder);
     let stage = Stage::set(&[Cast { guest: "caller", claims: &[CONTRACT] }]);
-    let samples = rounds("calls", ROUNDS, || {
-        [ping_pong.round(CALLS), ring.round(CALLS), in_process(&stage), callers.round(CALLS)]
-    });
-    let [ping_pong, ring, in_process, call] = samples.medians();
-    vec![
-        row("actor -> provider -> actor, 64 B", call).against(FLOOR, ping_pong).at_most(0.1),
+    let samples = rounds("calls", ROUNDS, || [Ring::start().round(CALLS), in_process(&stage), callers.round(CALLS)]);
+    let [ring, in_process, call] = samples.medians();
+    [
         row("the same, above in process", call).above("the same provider in process", in_process).at_most(1.0),
         row("the same, next to what memory can do", call).against("shared-memory ring, spinning", ring),
     ]
@@ -66,14 +63,4 @@ fn beside_ping_pong(tier: Tier) -> [f64; 2] {
     let mut floor = PingPong::start();
     let callers = Callers::start(1, |builder| builder.with_tier(tier));
     rounds("calls", ROUNDS, || [floor.round(CALLS), callers.round(CALLS)]).medians()
-}
-
-/// To the first processor that this thread may use.
-fn pin() -> nix::Result<()> {
-    let this = Pid::from_raw(0);
-    let all = sched_getaffinity(this)?;
-    let first = (0..CpuSet::count()).find(|processor| all.is_set(*processor) == Ok(true)).unwrap_or_default();
-    let mut one = CpuSet::new();
-    one.set(first)?;
-    sched_setaffinity(this, &one)
 }

@@ -32,7 +32,7 @@ pub(crate) fn measure() -> Vec<Row> {
     });
     let row = |what, quantile, limit| {
         let [floor, call] = samples.quantiles(quantile);
-        Row::new(what, Unit::Micros, call).against("the ping-pong, asleep as well", floor).at_most(limit)
+        Row::new(what, Unit::Micros, call).against("the ping-pong, asleep too", floor).at_most(limit)
     };
     vec![row("a call while both sides sleep, p50", 0.5, 1.5), row("the same, p99", 0.99, 3.0)]
 }

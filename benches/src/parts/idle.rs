@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::callers::{Callers, block};
-use crate::proc::{children, pss_kib, used};
+use crate::proc::{children, pss_kib, switches, ticks};
 use crate::rounds::{ROUNDS, pause, rounds};
 use crate::row::{Row, Unit};
 
@@ -28,7 +28,7 @@ pub(crate) fn measure() -> Vec<Row> {
     vec![
         Row::new("PSS of an idle shim, its init included", Unit::Kib, shim_kib).at_most(SHIM_KIB_MAX),
         Row::new("PSS of an idle actor instance", Unit::Kib, instance_kib).at_most(INSTANCE_KIB_MAX),
-        Row::new("processor time of host and shim, idle for 3 s", Unit::Ticks, ticks).at_most(0.0),
+        Row::new("processor time of host and shim in 3 s", Unit::Ticks, ticks).at_most(0.0),
         Row::new("their context switches meanwhile", Unit::PerSecond, switches),
     ]
 }
@@ -44,7 +44,7 @@ fn shim() -> io::Result<f64> {
 /// In KiB: what this process gains when an actor that had one instance has many, divided by how many. The first actor makes
 /// the threads, and what else is made once.
 fn instance() -> io::Result<f64> {
-    let callers = Callers::of("slow", ROUNDS + 1, |builder| builder.with_rpc_timeout(Duration::from_secs(10)));
+    let callers = Callers::of("slow", ROUNDS + 1, |builder| builder);
     let mut actors = callers.actors.iter();
     let mut fill = || {
         let before = pss_kib(std::process::id())?;
@@ -83,9 +83,11 @@ fn processors() -> io::Result<(f64, f64)> {
     let mut pids = children()?;
     pids.push(std::process::id());
     pause(SETTLED);
-    let before = used(&pids)?;
+    // What it takes to count is not to be counted.
+    let switches_before = switches(&pids)?;
+    let ticks_before = ticks(&pids)?;
     pause(IDLE);
-    let after = used(&pids)?;
-    let (ticks, switches) = (after.ticks - before.ticks, after.switches - before.switches);
+    let ticks = ticks(&pids)? - ticks_before;
+    let switches = switches(&pids)? - switches_before;
     Ok((ticks as f64, switches as f64 / IDLE.as_secs_f64()))
 }

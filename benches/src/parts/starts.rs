@@ -37,8 +37,8 @@ pub(crate) fn measure() -> Vec<Row> {
     let recovered = median(&provider.recoveries(Progress::of("recoveries", KILLS)));
     let row = |what, took_us| Row::new(what, Unit::Micros, took_us);
     vec![
-        row("spawn -> sandboxed provider that takes calls", spawn).against("exec + dlopen", floor).at_most(3.0),
-        row("archive -> the same, claims and hashes checked", archive).against("exec + dlopen", floor),
+        row("spawn -> confined provider takes calls", spawn).against("exec + dlopen", floor).at_most(3.0),
+        row("archive -> the same, hashes and claims too", archive).against("exec + dlopen", floor),
         row("kill -9 -> first call that succeeds", recovered).above("the spawn above", spawn).at_most(10_000.0),
     ]
 }

@@ -13,6 +13,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use nix::unistd::ftruncate;
 
+use crate::processor::{Which, pin};
 use crate::role::{Role, standard_input};
 use crate::rounds::micros;
 
@@ -39,6 +40,7 @@ struct Shared {
     back: Way,
 }
 
+/// For one round: between rounds nobody is to spin.
 pub(crate) struct Ring {
     shared: &'static Shared,
     calls: u64,
@@ -57,15 +59,22 @@ impl Ring {
         Ok(Self { shared, calls: 0, _other: Role::start(ROLE, memory)? })
     }
 
-    /// The mean of one call in µs.
-    pub(crate) fn round(&mut self, calls: u32) -> f64 {
-        let began = Instant::now();
-        for _ in 0..calls {
-            self.calls += 1;
-            self.shared.there.write([7; WORDS], self.calls);
-            self.shared.back.read(self.calls, || true).expect("the other side answers as long as it is waited for");
-        }
-        micros(began) / f64::from(calls)
+    /// The mean of one call in µs, on a processor that the other side does not use. The first waits until that is there.
+    pub(crate) fn round(mut self, calls: u32) -> f64 {
+        let round = move || {
+            pin(Which::First).expect("a thread may choose a processor of its own");
+            self.call();
+            let began = Instant::now();
+            (0..calls).for_each(|_| self.call());
+            micros(began) / f64::from(calls)
+        };
+        std::thread::spawn(round).join().expect("no panic")
+    }
+
+    fn call(&mut self) {
+        self.calls += 1;
+        self.shared.there.write([7; WORDS], self.calls);
+        self.shared.back.read(self.calls, || true).expect("the other side answers as long as it is waited for");
     }
 }
 
@@ -94,6 +103,7 @@ impl Way {
 
 /// The other side: sends back what comes, until its parent has gone.
 pub(crate) fn serve() -> io::Result<()> {
+    pin(Which::Last)?;
     let shared = map(&standard_input()?)?;
     let parent = parent_id();
     for number in 1.. {
@@ -103,7 +113,7 @@ pub(crate) fn serve() -> io::Result<()> {
     Ok(())
 }
 
-/// Mapped for good: a process has one.
+/// Mapped for good: a page for each round.
 fn map(memory: &OwnedFd) -> io::Result<&'static Shared> {
     let length = NonZeroUsize::new(size_of::<Shared>()).expect("a ring takes memory");
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;

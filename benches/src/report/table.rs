@@ -7,7 +7,7 @@ use crate::parts::Measured;
 use crate::row::Row;
 
 pub(super) fn draw(parts: &[Measured]) -> String {
-    let mut table = line(["", "floor or peer of the same run", "", "ours", "result", "promised", ""]);
+    let mut table = line(["", "floor or peer", "", "ours", "result", "promised", ""]);
     for part in parts {
         let Measured { part: name, what, rows, failed } = part;
         let _ = writeln!(table, "\n{name}: {what}");
@@ -41,6 +41,6 @@ fn of_row(row: &Row) -> String {
 }
 
 fn line([what, peer, value, ours, result, promise, verdict]: [&str; 7]) -> String {
-    let line = format!("  {what:47} {peer:29} {value:>12} {ours:>13} {result:>12} {promise:>12} {verdict}");
+    let line = format!("  {what:42} {peer:28} {value:>10} {ours:>10} {result:>9} {promise:>11} {verdict}");
     format!("{}\n", line.trim_end())
 }
