@@ -19,6 +19,8 @@ pub(crate) struct Habit {
     pub(crate) long: Duration,
     /// While it does not.
     pub(crate) short: Duration,
+    /// Looks between two looks at the clock.
+    pub(crate) looks: u32,
     /// Between two looks, by the processor's count of pauses.
     pub(crate) pauses: u32,
 }
@@ -42,6 +44,13 @@ impl Patience {
         self.skip.store(0, Ordering::Relaxed);
     }
 
+    fn found(&self) {
+        // Others read it all the time.
+        if self.vain.load(Ordering::Relaxed) != 0 {
+            self.vain.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Looks for a while. None when that was in vain, or is not worth it now.
     pub(crate) fn look<T>(&self, mut find: impl FnMut() -> Option<T>) -> Option<T> {
         let skip = self.skip.load(Ordering::Relaxed);
@@ -54,14 +63,16 @@ impl Patience {
         }
         let until = Deadline::after(time);
         loop {
-            if let Some(found) = find() {
-                self.vain.store(0, Ordering::Relaxed);
-                return Some(found);
+            for _ in 0..self.habit.looks {
+                if let Some(found) = find() {
+                    self.found();
+                    return Some(found);
+                }
+                (0..self.habit.pauses).for_each(|_| std::hint::spin_loop());
             }
             if until.expired() {
                 break;
             }
-            (0..self.habit.pauses).for_each(|_| std::hint::spin_loop());
         }
         if skip == 0 {
             let vain = (self.vain.load(Ordering::Relaxed) + 1).min(VAIN_MAX);
@@ -78,7 +89,8 @@ mod tests {
 
     #[test]
     fn looking_in_vain_gets_rare_and_one_find_makes_it_frequent() {
-        let patience = Patience::new(Habit { long: Duration::from_micros(1), short: Duration::ZERO, pauses: 1 });
+        let patience =
+            Patience::new(Habit { long: Duration::from_micros(1), short: Duration::ZERO, looks: 1, pauses: 1 });
         let mut looked = 0;
         for _ in 0..10_000 {
             let mut first = true;

@@ -169,7 +169,7 @@ impl LaneClient {
                 Progress::More => self.give_more(lanes, call)?,
                 Progress::Asked if call.is_over() => return self.give_up(*lanes, call),
                 Progress::Asked => {
-                    self.splitting.asked();
+                    self.splitting.asked(|| !self.region.bell().is_rung_for(lanes.asked));
                     // On one processor it can't run while we look.
                     let has_changed = || (word::look(word) != Progress::Asked).then_some(());
                     if self.are_apart(lanes.asked) && self.patience.look(has_changed).is_some() {

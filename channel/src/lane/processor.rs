@@ -8,7 +8,8 @@ use crate::patience::Habit;
 
 /// How both sides of a lane wait for each other on two processors: for as long as being woken takes on one that slept, and
 /// where that is mostly in vain, for as long as a short call takes.
-pub(super) const HABIT: Habit = Habit { long: Duration::from_micros(100), short: Duration::from_micros(4), pauses: 4 };
+pub(super) const HABIT: Habit =
+    Habit { long: Duration::from_micros(100), short: Duration::from_micros(4), looks: 16, pauses: 1 };
 
 /// The one that this thread runs on, and may leave at any moment.
 pub(super) fn processor() -> Option<u32> {

@@ -144,7 +144,9 @@ impl Lanes {
         }
         ear.from = lane + 1;
         region.set(lane, Field::CalleeProcessor, processor().map_or(0, |processor| processor + 1));
-        let caller = region.get(lane, Field::CallerProcessor).checked_sub(1);
+        // A loop has others to do: it is not looked for.
+        let waits = region.get(lane, Field::Mailbox) == 0;
+        let caller = region.get(lane, Field::CallerProcessor).checked_sub(1).filter(|_| waits);
         if caller != ear.caller_processor {
             ear.caller_processor = caller;
             ear.patience.begin_anew();

@@ -2,20 +2,26 @@
 //! own processor, because that one sleeps next. Then every call is two switches, ten times what it takes when each has a
 //! processor and looks.
 //!
-//! The caller moves twice: away, and, once it has asked and the kernel has fetched the callee after it, back. The callee is
-//! told that the caller is elsewhere, so that it looks for the next call where it is, and is not fetched again.
+//! The caller moves away, and asks. The kernel may leave the callee where it was, or fetch it after the caller; then it does
+//! not take the call while the caller looks, and the caller moves on. The callee is told that the caller is elsewhere, so
+//! that it looks for the next call where it is, and is not fetched again.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use nix::sched::{sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use super::processor::processor;
+use crate::Deadline;
 
 /// So many calls in a row on one processor say that it is not chance.
 const TOGETHER_MIN: u32 = 32;
 /// Each split that comes to nothing makes the next one wait twice as long, up to this.
 const TOGETHER_MAX: u32 = 1 << 16;
+
+/// In this time somebody who was woken on another processor has taken a call.
+const WAKE: Duration = Duration::from_micros(60);
 
 /// What is remembered of one client's calls.
 pub(super) struct Splitting {
@@ -64,11 +70,20 @@ impl Splitting {
         self.moving.load(Ordering::Relaxed)
     }
 
-    /// The callee has been woken, and has not answered yet: on this processor, if we have just moved.
-    pub(super) fn asked(&self) {
-        if self.is_moving() && self.moving.swap(false, Ordering::Relaxed) {
-            leave_processor();
+    /// The callee has been woken. If we have just moved, and it does not take the call, it is behind us on this processor,
+    /// where the kernel has fetched it: then we move on.
+    pub(super) fn asked(&self, is_taken: impl Fn() -> bool) {
+        if !self.is_moving() || !self.moving.swap(false, Ordering::Relaxed) {
+            return;
         }
+        let until = Deadline::after(WAKE);
+        while !until.expired() {
+            if is_taken() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        leave_processor();
     }
 }
 
@@ -86,6 +101,8 @@ fn leave_processor() {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use nix::sched::CpuSet;
 
     use super::*;

@@ -250,6 +250,11 @@ impl<W: Word> Bell<'_, W> {
         }
     }
 
+    /// Whether a lane was asked and not taken.
+    pub(super) fn is_rung_for(&self, lane: usize) -> bool {
+        self.asked[lane / LANES_IN_WORD].load(Ordering::Relaxed) & (1 << (lane % LANES_IN_WORD)) != 0
+    }
+
     pub(super) fn is_rung(&self) -> bool {
         self.asked.iter().any(|word| word.load(Ordering::Relaxed) != 0)
     }

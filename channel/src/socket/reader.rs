@@ -16,7 +16,7 @@ use crate::patience::{Habit, Patience};
 /// Small frames come several to a read; a large payload goes straight to its own memory.
 const BUFFER_BYTES: usize = 64 << 10;
 /// For as long as sleeping and being woken takes. Each look is a system call.
-const HABIT: Habit = Habit { long: Duration::from_micros(20), short: Duration::ZERO, pauses: 30 };
+const HABIT: Habit = Habit { long: Duration::from_micros(20), short: Duration::ZERO, looks: 1, pauses: 30 };
 
 /// The reading half of a connection. Whoever holds it reads for all.
 pub(super) struct FrameReader {

@@ -15,7 +15,7 @@ pub struct Echo {
 
 impl Provider for Echo {
     const NAME: &'static str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-    const CONCURRENCY: u32 = 16;
+    const CONCURRENCY: u32 = 64;
 
     fn create(_host: Host) -> Result<Self, Failure> {
         Ok(Self { linked: Mutex::default() })
