@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::path::{Component, Path, PathBuf};
 
 use cofferdam_host::{HostBuilder, HostError, HostManifest, NativeCapability};
 use cofferdam_tests::golden::{redact, show, show_error};
@@ -32,6 +33,24 @@ async fn linked(rig: &Rig, asker: &str) -> Vec<String> {
 /// The calls that have reached the probe before this one.
 async fn calls(rig: &Rig, asker: &str) -> u64 {
     reached(rig, asker).await["calls"].as_u64().expect("it counts")
+}
+
+/// As from here, where the current directory of a test is.
+fn relative(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().expect("a test is somewhere");
+    let up = here.components().skip(1).map(|_| Component::ParentDir);
+    up.chain(path.components().skip(1)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_may_be_relative() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let state = relative(&folder.path().join("state"));
+    let rig = Rig::start_with(|builder| builder.with_state_dir(state).with_shim(relative(&artifacts::shim()))).await;
+    let id = rig.provider("keyvalue", "wasmcloud:keyvalue").await;
+    assert!(rig.ready_pid(&id, 1).await > 0);
+    assert!(folder.path().join("state/providers").join(id).is_dir());
+    rig.host.stop().await;
 }
 
 fn error_of<T>(result: Result<T, HostError>) -> String {

@@ -204,6 +204,12 @@ impl Config {
         let environment: BTreeMap<_, _> = environment.collect();
         let uid = nix::unistd::geteuid().as_raw();
         let place = Place { namespace: &self.namespace, environment: &environment, uid };
-        place.state_dir(self.state_dir.as_deref(), None).map_err(HostError::Paths)
+        let state_dir = place.state_dir(self.state_dir.as_deref(), None).map_err(HostError::Paths)?;
+        absolute(state_dir)
     }
+}
+
+/// Shims and those who look at what the host says are in other directories than this process.
+pub(super) fn absolute(path: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(HostError::system("making a path absolute"))
 }

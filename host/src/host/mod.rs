@@ -154,6 +154,7 @@ impl Host {
             |name| std::env::var(name).ok(),
             std::env::current_exe().ok().as_deref(),
         )?;
+        let shim = builder::absolute(shim)?;
         let cache = ArtifactCacheConfig { dir: state_dir.join("artifacts"), key: identity::artifact_key(&key)? };
         let actors = ActorRuntime::new(ActorRuntimeConfig { cache: Some(cache) })
             .map_err(|source| HostError::Actor { image: "the actor runtime".to_owned(), source })?;
