@@ -56,7 +56,8 @@ impl Server {
         self.workers.running()
     }
 
-    /// Takes no more calls; its threads end when what they run has ended.
+    /// Takes no more calls; its threads end when what they run has ended. A peer that shares memory may keep one of them from
+    /// hearing of it while it lives: say it again when the peer has gone.
     pub fn shut_down(&self) {
         self.workers.shut_down();
     }

@@ -42,12 +42,18 @@ pub(crate) trait Requests: Send + Sync + Sized + 'static {
     fn read<'a>(&'a self, taken: &'a Self::Taken) -> Result<Read<'a>, Broken>;
 
     /// Hands the answer back, or the words of a failure.
-    fn answer(&self, taken: &Self::Taken, result: Result<(), Fault>, answer: Written<'_>) -> Result<(), Broken>;
+    fn answer(
+        &self,
+        taken: &Self::Taken,
+        result: Result<(), Fault>,
+        answer: Written<'_>,
+        calls: &Calls,
+    ) -> Result<(), Broken>;
 
     /// One large call must not pin its memory.
     fn shrink(taken: &mut Self::Taken);
 
-    /// Ends the wait of whoever takes.
+    /// Ends the wait of all who take or answer.
     fn rouse(&self);
 }
 
@@ -131,7 +137,8 @@ impl<R: Requests> Workers<R> {
         self.calls.count()
     }
 
-    /// Takes no more; workers end when what they run has ended.
+    /// Takes no more; workers end when what they run has ended. A peer may keep one from hearing of it while it lives: say it
+    /// again when it has gone.
     pub(crate) fn shut_down(&self) {
         self.calls.over.store(true, Ordering::Release);
         self.end();
@@ -209,7 +216,7 @@ impl<R: Requests> Workers<R> {
         let mut answer = Answer::new(room, memory);
         let result = serving::run(&*self.service, &incoming, self.config.payload_bytes_max, &mut answer);
         running.end();
-        self.requests.answer(taken, result, answer.written())
+        self.requests.answer(taken, result, answer.written(), &self.calls)
     }
 
     fn report(&self, broken: &Broken) {

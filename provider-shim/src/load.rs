@@ -45,7 +45,8 @@ pub(crate) fn receive(receiver: &mut ControlReceiver) -> Result<Order, ShimFault
     let (mut message, mut descriptors) = receiver.receive()?;
     let mut lanes = None;
     if let HostMessage::Lanes = message {
-        lanes = descriptors.pop_front().zip(descriptors.pop_front()).map(|(down, up)| [down, up]);
+        let mut next = || descriptors.pop_front().ok_or(ShimFault::OutOfOrder("lanes without their memory"));
+        lanes = Some([next()?, next()?]);
         (message, descriptors) = receiver.receive()?;
     }
     let mut next = || descriptors.pop_front().ok_or(ShimFault::OutOfOrder("a message without its descriptors"));

@@ -39,6 +39,8 @@ pub(super) struct Claims {
 pub(super) struct Turn {
     /// The lanes that are large enough.
     among: Range<usize>,
+    /// From then on it keeps nobody waiting, whether or not it has left.
+    deadline: Deadline,
     waiter: Waiter,
 }
 
@@ -105,7 +107,13 @@ impl Claims {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             return None;
         }
-        self.try_claim(among, came_back)
+        let came = self.take_back(came_back);
+        let lane = self.try_claim(among);
+        // What came back may be for others; and an attempt in vain has kept a place for a moment that somebody was refused.
+        if came || lane.is_none() {
+            self.rouse_next();
+        }
+        lane
     }
 
     /// Claims one of `among`, at once or in turn. `next_look` says until when to wait before `is_over` is asked again.
@@ -118,7 +126,7 @@ impl Claims {
         if let Some(lane) = self.claim_now(&among, came_back) {
             return Ok(lane);
         }
-        let turn = self.queue(among, Waiter::Thread(Condvar::new()))?;
+        let turn = self.queue(among, Deadline::NEVER, Waiter::Thread(Condvar::new()))?;
         let Waiter::Thread(changed) = &turn.waiter else { unreachable!("it was made a line above") };
         let mut queue = self.queue.lock();
         loop {
@@ -134,13 +142,13 @@ impl Claims {
         }
     }
 
-    /// Gets in line for one of `among`.
-    pub(super) fn queue(&self, among: Range<usize>, waiter: Waiter) -> Result<Arc<Turn>, NoLane> {
+    /// Gets in line for one of `among`. Whoever does not leave by itself is passed over from the deadline on.
+    pub(super) fn queue(&self, among: Range<usize>, deadline: Deadline, waiter: Waiter) -> Result<Arc<Turn>, NoLane> {
         let mut queue = self.queue.lock();
         if queue.len() >= WAITING_PER_CALL * self.in_use_max {
             return Err(NoLane::Crowded);
         }
-        let turn = Arc::new(Turn { among, waiter });
+        let turn = Arc::new(Turn { among, deadline, waiter });
         queue.push_back(turn.clone());
         self.waiting.store(queue.len(), Ordering::Relaxed);
         Ok(turn)
@@ -171,10 +179,16 @@ impl Claims {
         fence(Ordering::SeqCst);
         // What those before us don't wait for.
         let before = queue.iter().take_while(|other| !Arc::ptr_eq(other, turn));
+        let before = before.filter(|other| !other.deadline.expired());
         let end = before.map(|other| other.among.start).min().unwrap_or(turn.among.end);
-        let lane = self.try_claim(&(turn.among.start..end), came_back)?;
-        self.leave_queue(queue, turn);
-        Some(lane)
+        let came = self.take_back(came_back);
+        let lane = self.try_claim(&(turn.among.start..end));
+        if lane.is_some() {
+            self.leave_queue(queue, turn);
+        } else if came {
+            next_of_each(queue);
+        }
+        lane
     }
 
     fn leave_queue(&self, queue: &mut Queue, turn: &Arc<Turn>) {
@@ -212,11 +226,10 @@ impl Claims {
         Some(lane)
     }
 
-    fn try_claim(&self, among: &Range<usize>, came_back: &dyn Fn(usize) -> bool) -> Option<usize> {
+    fn try_claim(&self, among: &Range<usize>) -> Option<usize> {
         if among.is_empty() {
             return None;
         }
-        self.take_back(came_back);
         let room = |in_use: usize| (in_use < self.in_use_max).then_some(in_use + 1);
         self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
         let lane = self.take(among);
@@ -259,6 +272,9 @@ impl Claims {
         self.others[lane].store(other.map_or(0, |other| other as u32 + 1), Ordering::Relaxed);
         self.set(&self.left, lane);
         self.left_count.fetch_add(1, Ordering::Release);
+        // Whoever waits is to look for it from now on: nobody tells when it comes back.
+        fence(Ordering::SeqCst);
+        self.rouse_next();
     }
 
     /// Releases the lanes that were left and have come back. Says whether there are any, for who tells those that wait.
@@ -271,8 +287,13 @@ impl Claims {
             let left = word.load(Ordering::Relaxed);
             for bit in (0..LANES_IN_WORD).filter(|bit| left & (1 << bit) != 0) {
                 let lane = at * LANES_IN_WORD + bit;
-                // Of several that look one takes it back.
-                if came_back(lane) && word.fetch_and(!(1 << bit), Ordering::AcqRel) & (1 << bit) != 0 {
+                // Of several that look one has it. While it has, nobody else can free the lane, nor leave it again.
+                if word.fetch_and(!(1 << bit), Ordering::AcqRel) & (1 << bit) == 0 {
+                    continue;
+                }
+                if !came_back(lane) {
+                    word.fetch_or(1 << bit, Ordering::AcqRel);
+                } else {
                     self.left_count.fetch_sub(1, Ordering::Relaxed);
                     came = true;
                     let other = self.others[lane].swap(0, Ordering::Relaxed).checked_sub(1);
@@ -306,7 +327,7 @@ impl Claims {
 /// Wakes whoever is next for each size of slab: which of them there is room for, they find out by themselves, in order.
 fn next_of_each(queue: &Queue) {
     let mut woken = [usize::MAX; CLASSES_MAX];
-    for turn in queue {
+    for turn in queue.iter().filter(|turn| !turn.deadline.expired()) {
         if woken.contains(&turn.among.start) {
             continue;
         }

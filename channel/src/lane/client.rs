@@ -301,6 +301,13 @@ impl LaneClient {
         }
     }
 
+    /// Whatever was left and has come back is for who waits.
+    pub(super) fn take_back(&self) {
+        if self.claims.take_back(&|lane| self.came_back(lane)) {
+            self.claims.rouse_next();
+        }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
@@ -333,13 +340,13 @@ impl Client for LaneClient {
     }
 
     fn in_flight(&self) -> usize {
-        self.claims.take_back(&|lane| self.came_back(lane));
+        self.take_back();
         let (in_use, waiting) = self.claims.counts();
         in_use + waiting
     }
 
     fn overdue(&self, moment: Deadline) -> (usize, usize) {
-        self.claims.take_back(&|lane| self.came_back(lane));
+        self.take_back();
         let deadlines = self.deadlines.iter().map(|deadline| deadline.load(Ordering::Relaxed));
         let overdue = deadlines.filter(|deadline| (1..moment.as_monotonic_ns()).contains(deadline));
         (overdue.count(), self.claims.in_use_max())

@@ -1,39 +1,20 @@
 //! The calls of one event loop.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::claims::{NoLane, Turn, Waiter};
 use super::client::{Corrupt, LaneClient, Lanes, Left};
 use super::futex::RealFence;
 use super::mailboxes::Shared;
+use super::post::Post;
 use super::word::{self, Progress};
 use crate::alarm::Alarm;
 use crate::{CallFailure, Cancelled, Completed, Completions, Deadline, Outgoing};
-
-/// What wakes a loop.
-pub(super) struct Post {
-    number: usize,
-    /// The callee writes to its other end.
-    socket: OwnedFd,
-    own: Arc<Own>,
-    /// Readable while one of them is.
-    both: Epoll,
-}
-
-/// What this side has to tell.
-struct Own {
-    event: EventFd,
-    is_set: AtomicBool,
-}
 
 /// The calls of one loop.
 pub(super) struct Mailbox {
@@ -86,34 +67,6 @@ struct Queued {
     deadline: Deadline,
 }
 
-impl Post {
-    pub(super) fn new(number: usize, socket: OwnedFd) -> io::Result<Self> {
-        let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let both = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        both.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-        both.add(&event, EpollEvent::new(EpollFlags::EPOLLIN, 1))?;
-        Ok(Self { number, socket, own: Arc::new(Own { event, is_set: AtomicBool::new(false) }), both })
-    }
-
-    /// Whatever is told from here on makes it readable again.
-    fn clear(&self) {
-        // It holds a byte for each time the loop was woken: most often one.
-        while nix::unistd::read(&self.socket, &mut [0; 64]).is_ok_and(|read| read == 64) {}
-        if self.own.is_set.swap(false, Ordering::AcqRel) {
-            let _ = self.own.event.read();
-        }
-    }
-}
-
-impl Own {
-    fn tell(&self) {
-        if !self.is_set.swap(true, Ordering::AcqRel) {
-            // The counter is 0 or 1, so this can't block.
-            let _ = self.event.write(1);
-        }
-    }
-}
-
 impl Mailbox {
     pub(super) fn new(shared: Arc<Shared>, post: Post, alarm: Arc<Alarm>) -> Self {
         let calls = Calls {
@@ -147,7 +100,7 @@ impl Mailbox {
 
     /// The loop is to look.
     pub(super) fn tell(&self) {
-        self.post().own.tell();
+        self.post().own().tell();
     }
 
     fn start(&self, token: u64, call: &Outgoing<'_>) -> Result<(), CallFailure> {
@@ -163,8 +116,8 @@ impl Mailbox {
             client.ask(lane, &prepared, call, Some(self.number()));
             calls.put(lane, token, call.deadline);
         } else {
-            let own = self.post().own.clone();
-            let turn = client.claims.queue(among, Waiter::Loop(Arc::new(move || own.tell())));
+            let own = self.post().own().clone();
+            let turn = client.claims.queue(among, call.deadline, Waiter::Loop(Arc::new(move || own.tell())));
             let turn = turn.map_err(|why| match why {
                 NoLane::Crowded => CallFailure::Overloaded { limit: client.claims.in_use_max() },
                 NoLane::Over => client.failed(false),
@@ -190,8 +143,13 @@ impl Mailbox {
     fn take_next(&self) -> Option<Completed> {
         let bell = self.client().region.mailbox(self.number());
         let mut calls = self.calls.lock();
+        let mut has_cleared = false;
         loop {
             if let Some(ended) = calls.ended.pop_front() {
+                if has_cleared {
+                    // There may be more, for who takes one at a time.
+                    self.tell();
+                }
                 return Some(ended);
             }
             if let Some(lane) = bell.take(calls.from) {
@@ -200,6 +158,7 @@ impl Mailbox {
                 continue;
             }
             self.post().clear();
+            has_cleared = true;
             self.go_on(&mut calls);
             if calls.ended.is_empty() && bell.fall_asleep::<RealFence>() {
                 return None;
@@ -212,9 +171,7 @@ impl Mailbox {
         let client = self.client();
         let Some(asked) = calls.asked.get(lane).and_then(Option::as_ref) else {
             // One that was left.
-            if client.claims.take_back(&|lane| client.came_back(lane)) {
-                client.claims.rouse_next();
-            }
+            client.take_back();
             return;
         };
         match word::look(client.region.word(lane)) {
@@ -249,7 +206,11 @@ impl Mailbox {
         let wanting = std::mem::take(&mut calls.want_more);
         for lane in wanting {
             let Some(asked) = &mut calls.asked[lane] else { continue };
+            let wants = word::look(client.region.word(lane)) == Progress::More;
             let Ok(among) = client.wanted(asked.lanes) else { continue };
+            if !wants {
+                continue;
+            }
             match client.claims.claim_more_now(&among, &|lane| client.came_back(lane)) {
                 Some(more) => client.grant(&mut asked.lanes, more),
                 None => calls.want_more.push(lane),
@@ -271,10 +232,15 @@ impl Mailbox {
         if calls.due.expired() {
             self.end_late(calls);
         }
-        if !calls.want_more.is_empty() {
-            self.alarm.set(client.claims.soon());
-        } else if !calls.queued.is_empty() {
-            self.alarm.set(client.claims.next_look());
+        // Whenever it rings, it rings for all and is set to nothing.
+        let look = match (calls.want_more.is_empty(), calls.queued.is_empty()) {
+            (false, _) => client.claims.soon(),
+            (true, false) => client.claims.next_look(),
+            (true, true) => Deadline::NEVER,
+        };
+        let next = calls.due.min(look);
+        if next != Deadline::NEVER {
+            self.alarm.set(next);
         }
     }
 
@@ -311,9 +277,6 @@ impl Mailbox {
         }
         let asked = calls.asked.iter().flatten().map(|asked| asked.deadline);
         calls.due = asked.chain(calls.queued.iter().map(|queued| queued.deadline)).min().unwrap_or(Deadline::NEVER);
-        if calls.due != Deadline::NEVER {
-            self.alarm.set(calls.due);
-        }
     }
 
     fn give_up(&self, token: u64, why: impl Fn(bool) -> CallFailure, calls: &mut MutexGuard<'_, Calls>) {
@@ -364,6 +327,7 @@ impl Calls {
     fn take(&mut self, lane: usize) -> Option<Asked> {
         let asked = self.asked[lane].take()?;
         self.by_token.remove(&asked.token);
+        self.want_more.retain(|other| *other != lane);
         Some(asked)
     }
 
@@ -391,7 +355,7 @@ impl Completions for Owned {
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
-        self.0.post().both.0.as_fd()
+        self.0.post().fd()
     }
 }
 

@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 
 use super::client::LaneClient;
 use super::layout::MAILBOXES_MAX;
-use super::mailbox::{Mailbox, Post};
+use super::mailbox::Mailbox;
+use super::post::Post;
 use crate::alarm::Alarm;
 use crate::{Client, Completions, LoopClient};
 
@@ -35,7 +36,7 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct Posts {
-    /// So many were opened.
+    /// So many were asked for.
     opened: usize,
     /// Those that were, and whose loops have gone: nobody can open them again.
     free: Vec<Post>,
@@ -58,20 +59,8 @@ impl LoopClient for LaneLoopClient {
 
     fn completions(&self) -> io::Result<Box<dyn Completions>> {
         let alarm = Shared::alarm(&self.shared)?;
+        let mailbox = Arc::new(Mailbox::new(self.shared.clone(), self.shared.post()?, alarm));
         let mut posts = self.shared.posts.lock();
-        let post = match posts.free.pop() {
-            Some(free) => free,
-            None if posts.opened == MAILBOXES_MAX => {
-                return Err(io::Error::other(format!("there are {MAILBOXES_MAX} queues of completions already")));
-            }
-            None => {
-                let number = posts.opened;
-                let post = Post::new(number, (self.shared.open)(number as u32)?)?;
-                posts.opened += 1;
-                post
-            }
-        };
-        let mailbox = Arc::new(Mailbox::new(self.shared.clone(), post, alarm));
         posts.used.retain(|other| other.strong_count() > 0);
         posts.used.push(Arc::downgrade(&mailbox));
         Ok(Box::new(super::mailbox::Owned(mailbox)))
@@ -88,6 +77,23 @@ impl Shared {
         let shared = Arc::downgrade(this);
         let ring = move || shared.upgrade().into_iter().for_each(|shared| shared.tell_all());
         Ok(alarm.insert(Arc::new(Alarm::start("calls-alarm", ring)?)).clone())
+    }
+
+    /// One that is free, or a new one. Asking for it takes its time, in which others go on. A number that was asked for in
+    /// vain is not asked for again: it may be open all the same.
+    fn post(&self) -> io::Result<Post> {
+        let number = {
+            let mut posts = self.posts.lock();
+            if let Some(free) = posts.free.pop() {
+                return Ok(free);
+            }
+            if posts.opened == MAILBOXES_MAX {
+                return Err(io::Error::other(format!("there are {MAILBOXES_MAX} queues of completions already")));
+            }
+            posts.opened += 1;
+            posts.opened - 1
+        };
+        Post::new(number, (self.open)(number as u32)?)
     }
 
     fn tell_all(&self) {

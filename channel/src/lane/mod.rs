@@ -7,6 +7,7 @@ mod futex;
 mod layout;
 mod mailbox;
 mod mailboxes;
+mod post;
 mod processor;
 mod region;
 mod server;

@@ -148,6 +148,8 @@ impl Region {
         let waker = self.wakers.get(number as usize).ok_or_else(|| strange("is none of those that there are"))?;
         let (theirs, ours) = UnixStream::pair()?;
         theirs.set_nonblocking(true)?;
+        // Nobody reads what the other end could write.
+        ours.shutdown(std::net::Shutdown::Read)?;
         waker.set(ours.into()).map_err(|_| strange("is open"))?;
         Ok(theirs.into())
     }

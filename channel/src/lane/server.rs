@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use cofferdam_protocol::call::{CallId, Fault, Header};
 
@@ -17,6 +18,9 @@ use crate::serving::shrink;
 use crate::workers::{Calls, Read, Requests, request};
 use crate::{Broken, Deadline, OnBroken, Server, ServerConfig, Service};
 
+/// How long a caller may take to make room for an answer that is longer than the lane that it asked.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Serves the lanes of `region`. `on_broken` is told, once, when the peer writes what may not stand there; its threads end
 /// by themselves then.
 pub fn serve(
@@ -26,7 +30,7 @@ pub fn serve(
     on_broken: OnBroken,
 ) -> io::Result<Server> {
     let lanes = Lanes { region, payload_bytes_max: config.payload_bytes_max as usize };
-    let ear = Ear { from: 0, patience: Patience::new(HABIT), caller_processor: None };
+    let ear = Ear { from: 0, patience: Patience::new(HABIT), caller_processor: None, called_by_loop: false };
     Server::start((lanes, ear), service, config, on_broken)
 }
 
@@ -41,8 +45,10 @@ struct Ear {
     /// Where to look first, so that no lane is passed over for ever.
     from: usize,
     patience: Patience,
-    /// Where the last call came from.
+    /// Where the last thread that called did so.
     caller_processor: Option<u32>,
+    /// A loop called last. It has others to do, and is not looked for.
+    called_by_loop: bool,
 }
 
 /// One request, as it was taken.
@@ -89,9 +95,19 @@ impl Requests for Lanes {
         Ok((request, argument, answer))
     }
 
-    fn answer(&self, taken: &Taken, result: Result<(), Fault>, answer: Written<'_>) -> Result<(), Broken> {
+    fn answer(
+        &self,
+        taken: &Taken,
+        result: Result<(), Fault>,
+        answer: Written<'_>,
+        calls: &Calls,
+    ) -> Result<(), Broken> {
         let (region, lane) = (&self.region, taken.lane);
         let (mut result, mut answer) = (result, answer);
+        if let (Err(_), Written::Apart(words)) = (result, answer) {
+            // Where limits are small, words are cut.
+            answer = Written::Apart(&words[..words.len().min(region.layout().slab_bytes_max())]);
+        }
         let mut room = lane;
         // Before the lane is the caller's again.
         let mailbox = region.get(lane, Field::Mailbox).checked_sub(1);
@@ -99,7 +115,9 @@ impl Requests for Lanes {
         region.set(lane, Field::Bytes, answer.len() as u32);
         if answer.len() > region.slab_bytes(lane) {
             let asked = request(Header::read(&taken.header)?.0)?;
-            if word::want_more(region.word(lane), Deadline::from_monotonic_ns(asked.deadline_ns), tell) {
+            // The deadline is the caller's word.
+            let until = Deadline::from_monotonic_ns(asked.deadline_ns).min(Deadline::after(ROOM_TIMEOUT));
+            if word::want_more(region.word(lane), until, (tell, || calls.is_over())) {
                 room = self.room(lane, answer.len())?;
             } else {
                 // Nobody waits for it any more.
@@ -121,7 +139,8 @@ impl Requests for Lanes {
     }
 
     fn rouse(&self) {
-        self.region.bell().rouse::<RealFence>();
+        self.region.bell().rouse_surely();
+        (0..self.region.layout().lanes()).for_each(|lane| word::rouse(self.region.word(lane)));
     }
 }
 
@@ -131,7 +150,8 @@ impl Lanes {
         let bell = self.region.bell();
         let lane = bell.take(ear.from);
         // On one processor it can't ask while we look.
-        if lane.is_none() && ear.caller_processor.is_some() && ear.caller_processor != processor() {
+        let is_apart = ear.caller_processor.is_some() && ear.caller_processor != processor();
+        if lane.is_none() && is_apart && !ear.called_by_loop {
             return ear.patience.look(|| bell.take(ear.from));
         }
         lane
@@ -144,12 +164,14 @@ impl Lanes {
         }
         ear.from = lane + 1;
         region.set(lane, Field::CalleeProcessor, processor().map_or(0, |processor| processor + 1));
-        // A loop has others to do: it is not looked for.
-        let waits = region.get(lane, Field::Mailbox) == 0;
-        let caller = region.get(lane, Field::CallerProcessor).checked_sub(1).filter(|_| waits);
-        if caller != ear.caller_processor {
+        ear.called_by_loop = region.get(lane, Field::Mailbox) != 0;
+        let caller = region.get(lane, Field::CallerProcessor).checked_sub(1);
+        if !ear.called_by_loop && caller != ear.caller_processor {
             ear.caller_processor = caller;
-            ear.patience.begin_anew();
+            // Who is not believed could have us look all the time.
+            if region.is_believed() {
+                ear.patience.begin_anew();
+            }
         }
         taken.lane = lane;
         region.read_header(lane, region.get(lane, Field::HeaderBytes) as usize, &mut taken.header);
@@ -170,7 +192,12 @@ impl Lanes {
     }
 
     fn hear_who_has_gone(&self, calls: &Calls) {
-        while let Some(lane) = self.region.gone().take(0).filter(|lane| *lane < self.region.layout().lanes()) {
+        // A caller could ring for ever.
+        for _ in 0..self.region.layout().lanes() {
+            let Some(lane) = self.region.gone().take(0) else { return };
+            if lane >= self.region.layout().lanes() {
+                continue;
+            }
             let call = self.region.call(lane).load(Ordering::Acquire);
             // If it is still so, the number was that of the call whose caller has gone.
             if word::is_given_up(self.region.word(lane)) {

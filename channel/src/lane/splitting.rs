@@ -101,8 +101,6 @@ fn leave_processor() {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use nix::sched::CpuSet;
 
     use super::*;

@@ -135,21 +135,25 @@ pub(super) fn is_given_up(word: &impl Word) -> bool {
 }
 
 /// The callee: asks for more room, and sleeps until there is some. False when the caller has gone, or the deadline has
-/// passed. `tell` tells a caller that does not sleep on the word.
-pub(super) fn want_more(word: &impl Word, deadline: Deadline, tell: impl FnOnce()) -> bool {
+/// passed, or this side has ended. `tell` tells a caller that does not sleep on the word.
+pub(super) fn want_more(
+    word: &impl Word,
+    deadline: Deadline,
+    (tell, has_ended): (impl FnOnce(), impl Fn() -> bool),
+) -> bool {
     let before = word.swap(MORE, Ordering::AcqRel);
     if before & WAITS != 0 {
         word.wake();
     }
     tell();
     // The swap has taken away what the caller said; it says so for good.
-    let mut is_over = before & (GONE | CLOSED) != 0;
+    let mut is_over = before & (GONE | CLOSED) != 0 || has_ended();
     while !is_over {
         let now = word.fetch_or(WAITS, Ordering::AcqRel);
         if now & STATE == GRANTED {
             return true;
         }
-        is_over = now & (GONE | CLOSED) != 0 || deadline.expired();
+        is_over = now & (GONE | CLOSED) != 0 || deadline.expired() || has_ended();
         if !is_over {
             word.sleep(now | WAITS, deadline);
         }
@@ -162,6 +166,11 @@ pub(super) fn answer(word: &impl Word) {
     if word.swap(ANSWERED, Ordering::AcqRel) & WAITS != 0 {
         word.wake();
     }
+}
+
+/// The callee: ends the wait of whoever waits for more room, where this side has ended.
+pub(super) fn rouse(word: &impl Word) {
+    word.wake();
 }
 
 /// The caller: the lane is used no more, until it asks again.
@@ -193,15 +202,17 @@ impl<W: Word> Bell<'_, W> {
     }
 
     /// Wakes the callee if it sleeps.
-    pub(super) fn rouse<F: Fence>(&self) {
-        self.rouse_and::<F>(|| self.asleep.wake());
-    }
-
     fn rouse_and<F: Fence>(&self, wake: impl FnOnce()) {
         F::full();
         if self.asleep.load(Ordering::Relaxed) != 0 && self.asleep.swap(0, Ordering::Relaxed) != 0 {
             wake();
         }
+    }
+
+    /// Wakes whoever sleeps, whatever the word says: the caller may have taken that back and gone before it woke anybody.
+    pub(super) fn rouse_surely(&self) {
+        self.asleep.swap(0, Ordering::Relaxed);
+        self.asleep.wake();
     }
 
     /// Says that whoever takes is about to sleep, and is to be woken. False when there is no reason to.

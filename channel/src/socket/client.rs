@@ -118,12 +118,13 @@ impl SocketClient {
         let done = |news: &News| news.ended.is_some() || enough(news);
         slot.look(|news| news.waits = true);
         loop {
-            let is_done = slot.look(|news| {
-                let is_done = done(news);
-                news.should_read &= is_done;
-                is_done
+            // Whoever leaves and was asked to read is to ask another.
+            let leaves = slot.look(|news| {
+                let leaves = done(news) || outgoing.is_over();
+                news.should_read &= leaves;
+                leaves
             });
-            if is_done || outgoing.is_over() {
+            if leaves {
                 break;
             }
             if !self.is_broken()
@@ -225,8 +226,8 @@ impl SocketClient {
     pub(super) fn tell_cancelled(&self, call: CallId) {
         // A cancel is advice: when the socket is full the peer doesn't read, and would not hear of it anyway. Somebody who is
         // just writing is waited for.
-        let deadline = Deadline::after(CANCEL_TIMEOUT);
-        if let Err(broken) = self.writer.write(&self.stream, &Header::Cancel { call }, &[], deadline) {
+        let deadlines = (Deadline::after(CANCEL_TIMEOUT), Deadline::now());
+        if let Err(broken) = self.writer.write_in_turn(&self.stream, (&Header::Cancel { call }, &[]), deadlines) {
             self.report(&broken);
         }
     }

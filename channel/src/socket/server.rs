@@ -67,7 +67,7 @@ impl Requests for Frames {
 
     /// Every request is answered, or the asking side would count it as running for ever. The write waits for as long as
     /// the peer doesn't read; a peer that waits for anything reads, and one that has gone ends the write.
-    fn answer(&self, frame: &Frame, result: Result<(), Fault>, answer: Written<'_>) -> Result<(), Broken> {
+    fn answer(&self, frame: &Frame, result: Result<(), Fault>, answer: Written<'_>, _: &Calls) -> Result<(), Broken> {
         let call = frame.header()?.call();
         let Written::Apart(answer) = answer else { unreachable!("it was given no room") };
         let header = match result {

@@ -43,6 +43,16 @@ impl Writer {
         payload: &[u8],
         deadline: Deadline,
     ) -> Result<Written, Broken> {
+        self.write_in_turn(stream, (header, payload), (deadline, deadline))
+    }
+
+    /// Waits for its turn until the one deadline, and for the peer to read until the other.
+    pub(super) fn write_in_turn(
+        &self,
+        stream: &Stream,
+        (header, payload): (&Header<'_>, &[u8]),
+        (turn, deadline): (Deadline, Deadline),
+    ) -> Result<Written, Broken> {
         let mut header_bytes = [0; CALL_HEADER_BYTES_MAX];
         let header_len = header.write(&mut header_bytes)?;
         let length = length(header_len + payload.len(), self.frame_bytes_max)?;
@@ -50,11 +60,16 @@ impl Writer {
         let mut head = [0; LENGTH_BYTES + CALL_HEADER_BYTES_MAX];
         head[..LENGTH_BYTES].copy_from_slice(&length);
         head[LENGTH_BYTES..LENGTH_BYTES + header_len].copy_from_slice(&header_bytes[..header_len]);
-        self.write_parts(stream, &head[..LENGTH_BYTES + header_len], payload, deadline)
+        self.write_parts(stream, (&head[..LENGTH_BYTES + header_len], payload), (turn, deadline))
     }
 
-    fn write_parts(&self, stream: &Stream, head: &[u8], body: &[u8], deadline: Deadline) -> Result<Written, Broken> {
-        let Some(mut tail) = self.tail.try_lock_for(deadline.remaining()) else { return Ok(Written::Nothing) };
+    fn write_parts(
+        &self,
+        stream: &Stream,
+        (head, body): (&[u8], &[u8]),
+        (turn, deadline): (Deadline, Deadline),
+    ) -> Result<Written, Broken> {
+        let Some(mut tail) = self.tail.try_lock_for(turn.remaining()) else { return Ok(Written::Nothing) };
         let written = write_all(stream, &tail, &[], deadline)?;
         tail.drain(..written);
         if !tail.is_empty() {

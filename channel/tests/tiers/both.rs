@@ -89,6 +89,20 @@ fn a_late_call_is_cancelled_and_its_place_comes_back_with_its_answer() {
     });
 }
 
+/// It waits before there is anything that could come back by itself.
+#[test]
+fn whoever_waits_is_told_that_a_place_was_left() {
+    on_each(1, |rig| {
+        let holding = rig.begin("Hold", Duration::from_millis(300));
+        rig.wait_until_begun();
+        let waiting = rig.begin("Echo", LONG);
+        until("it waits for its turn", || rig.client.blocking().in_flight() == 2);
+        assert_eq!(holding.join().unwrap(), Err(CallFailure::Late { delivered: true }));
+        rig.release.send(()).unwrap();
+        assert_eq!(waiting.join().unwrap(), Ok(Vec::new()));
+    });
+}
+
 #[test]
 fn whoever_runs_a_call_hears_that_its_caller_has_gone() {
     on_each(2, |rig| {

@@ -182,3 +182,37 @@ fn a_loop_that_has_gone_leaves_nothing_behind() {
         until("all have ended", || rig.client.blocking().in_flight() == 0);
     });
 }
+
+#[test]
+fn each_loop_is_told_of_its_own_deadlines() {
+    on_each(4, |rig, completions| {
+        let other = rig.client.completions().unwrap();
+        for (queue, token, ms) in [(&completions, 1, 20), (&other, 2, 60), (&completions, 3, 90), (&other, 4, 120)] {
+            queue.start(token, &outgoing("Hold", b"", Duration::from_millis(ms))).unwrap();
+        }
+        for (queue, token) in [(&completions, 1), (&other, 2), (&completions, 3), (&other, 4)] {
+            assert_eq!(next(&**queue), (token, Err(CallFailure::Late { delivered: true }), Vec::new()));
+        }
+        (0..4).for_each(|_| rig.release.send(()).unwrap());
+    });
+}
+
+/// As the ABI allows: it waits until the descriptor is readable, takes one, and waits again.
+#[test]
+fn the_descriptor_stays_readable_for_who_takes_one_at_a_time() {
+    on_each(8, |rig, completions| {
+        for token in 0..6 {
+            let (operation, timeout) = if token < 3 { ("Hold", Duration::from_millis(20)) } else { ("Echo", LONG) };
+            completions.start(token, &outgoing(operation, b"", timeout)).unwrap();
+        }
+        let mut tokens = Vec::new();
+        while tokens.len() < 6 {
+            let mut descriptors = [PollFd::new(completions.fd(), PollFlags::POLLIN)];
+            assert_eq!(poll(&mut descriptors, PollTimeout::try_from(20_000).unwrap()).unwrap(), 1, "{tokens:?} came");
+            tokens.extend(completions.take_next().map(|completed| completed.token));
+        }
+        tokens.sort_unstable();
+        assert_eq!(tokens, [0, 1, 2, 3, 4, 5]);
+        (0..3).for_each(|_| rig.release.send(()).unwrap());
+    });
+}

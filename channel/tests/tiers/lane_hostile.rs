@@ -2,20 +2,21 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cofferdam_channel::lane::{Class, LaneClient, Layout, Region, serve};
+use cofferdam_channel::lane::{Class, LaneClient, LaneLoopClient, Layout, Region, serve};
 use cofferdam_channel::{
-    Answer, Broken, CallFailure, Cancelled, Client, Deadline, Incoming, OnBroken, Outgoing, Server, ServerConfig,
-    Service,
+    Answer, Broken, CallFailure, Cancelled, Client, Deadline, Incoming, LoopClient, OnBroken, Outgoing, Server,
+    ServerConfig, Service,
 };
 use cofferdam_protocol::call::Fault;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 const PAYLOAD_BYTES_MAX: u32 = 8000;
 const LANES: usize = 6;
-/// Description, bell and lanes; slabs lie behind it, with nothing but bytes.
+/// Description, bell and lanes; slabs lie behind it, with headers and bytes.
 const WORDS_END: usize = 4096 + 64 * LANES;
 /// How often is written before it says anything.
 const WRITES_MIN: usize = 2000;
@@ -28,6 +29,9 @@ struct Echo;
 impl Service for Echo {
     fn serve(&self, call: &Incoming<'_>, answer: &mut Answer<'_>) -> Result<(), Fault> {
         assert!(call.payload.len() <= PAYLOAD_BYTES_MAX as usize);
+        if call.operation == "Long" {
+            answer.write(&[7; PAYLOAD_BYTES_MAX as usize]);
+        }
         answer.write(call.payload);
         Ok(())
     }
@@ -73,9 +77,11 @@ fn region() -> Region {
 }
 
 fn server(region: Arc<Region>, on_broken: OnBroken) -> Server {
-    let config =
-        ServerConfig { running_max: 4, payload_bytes_max: PAYLOAD_BYTES_MAX, name: "test".into(), run_in: |run| run() };
-    serve(region, Arc::new(Echo), config, on_broken).unwrap()
+    serve(region, Arc::new(Echo), config(), on_broken).unwrap()
+}
+
+fn config() -> ServerConfig {
+    ServerConfig { running_max: 4, payload_bytes_max: PAYLOAD_BYTES_MAX, name: "test".into(), run_in: |run| run() }
 }
 
 /// Calls from several threads while somebody writes into the memory. Each call ends, in time.
@@ -165,4 +171,66 @@ fn a_hostile_caller_costs_the_callee_nothing_but_the_connection() {
             thread::yield_now();
         }
     }
+}
+
+/// The word by which a callee says that it sleeps.
+const ASLEEP: i64 = 1152;
+
+fn asleep(memory: &OwnedFd) -> u32 {
+    let mut word = [0; 4];
+    nix::sys::uio::pread(memory, &mut word, ASLEEP).unwrap();
+    u32::from_le_bytes(word)
+}
+
+/// What serves is dropped by the last of its threads.
+fn ends(server: Server, service: &Weak<Echo>) {
+    server.shut_down();
+    drop(server);
+    let began = Instant::now();
+    while service.strong_count() > 0 {
+        assert!(began.elapsed() < LONG, "all threads end");
+        thread::yield_now();
+    }
+}
+
+/// A caller may take back that the callee sleeps, and go before it wakes it.
+#[test]
+fn a_callee_that_nobody_wakes_hears_of_the_end() {
+    let (theirs, service) = (region(), Arc::new(Echo));
+    let memory = theirs.memory().unwrap().try_clone_to_owned().unwrap();
+    let there = Arc::downgrade(&service);
+    let server = serve(Arc::new(theirs), service, config(), Box::new(|_: &Broken| {})).unwrap();
+    let began = Instant::now();
+    while asleep(&memory) == 0 {
+        assert!(began.elapsed() < LONG, "it sleeps while there is nothing to do");
+        thread::yield_now();
+    }
+    nix::sys::uio::pwrite(&memory, &0_u32.to_le_bytes(), ASLEEP).unwrap();
+    ends(server, &there);
+}
+
+/// A caller may ask for what needs more room, give none, and say that it has all the time in the world.
+#[test]
+fn a_callee_that_waits_for_room_hears_of_the_end() {
+    let (theirs, service) = (Arc::new(region()), Arc::new(Echo));
+    let ours = Region::open(theirs.memory().unwrap().try_clone_to_owned().unwrap()).unwrap();
+    let there = Arc::downgrade(&service);
+    let server = serve(theirs.clone(), service, config(), Box::new(|_: &Broken| {})).unwrap();
+    let client = LaneClient::new(Arc::new(ours), LANES, PAYLOAD_BYTES_MAX, Box::new(|_: &Broken| {}));
+    let client = LaneLoopClient::new(client, Box::new(move |number| theirs.open_mailbox(number)));
+    let completions = client.completions().unwrap();
+    let call = Outgoing {
+        actor: "M",
+        operation: "Long",
+        payload: b"",
+        deadline: Deadline::NEVER,
+        cancelled: Cancelled::never(),
+    };
+    completions.start(1, &call).unwrap();
+    // It has said that it wants more, and nobody looks at it.
+    let mut descriptors = [PollFd::new(completions.fd(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut descriptors, PollTimeout::try_from(10_000).unwrap()).unwrap(), 1);
+    drop(client);
+    ends(server, &there);
+    drop(completions);
 }

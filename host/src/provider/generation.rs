@@ -181,6 +181,11 @@ impl Process {
         &self.outbox
     }
 
+    /// What answers its calls to actors.
+    pub(super) const fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// What the provider asks for, and has been handed.
     pub(super) const fn asks(&self) -> &Asks {
         &self.asks

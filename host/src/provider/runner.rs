@@ -280,6 +280,12 @@ impl Runner {
         self.heartbeat.end();
         if let Some(process) = self.process.take() {
             process.fail_calls(self.line_end, &self.cause_in_words());
+            let (server, gone) = (process.server().clone(), gone(self.alive.clone()));
+            tokio::spawn(async move {
+                // While it lives it can keep a thread of ours from hearing that it is over.
+                gone.await;
+                server.shut_down();
+            });
         }
         (self.line, self.drained, self.not_loaded) = (None, false, None);
         self.bindings.process_ended();

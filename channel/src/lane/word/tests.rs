@@ -196,7 +196,7 @@ fn an_answer_that_needs_more_room_gets_it() {
                         None => shared.bell().sleep_unless::<Modelling>(Deadline::NEVER, || false),
                     }
                 };
-                assert!(want_more(&shared.lanes[lane].0, Deadline::NEVER, || ()));
+                assert!(want_more(&shared.lanes[lane].0, Deadline::NEVER, (|| (), || false)));
                 shared.lanes[1].1.set(42);
                 answer(&shared.lanes[lane].0);
             })
@@ -220,7 +220,7 @@ fn whoever_waits_for_room_hears_that_the_caller_has_gone() {
             let shared = shared.clone();
             thread::spawn(move || {
                 let word = &shared.lanes[0].0;
-                let granted = want_more(word, Deadline::NEVER, || ());
+                let granted = want_more(word, Deadline::NEVER, (|| (), || false));
                 answer(word);
                 granted
             })
