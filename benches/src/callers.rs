@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use cofferdam_host::HostBuilder;
-use cofferdam_tests::Rig;
+use cofferdam_host::{Actor, HostBuilder};
+use cofferdam_tests::{Rig, artifacts};
 use serde::Serialize;
 use serde_bytes::Bytes;
 use tokio::runtime::Runtime;
@@ -66,13 +66,19 @@ impl Callers {
 
     /// The same with another provider.
     pub(crate) fn of(library: &str, actors: usize, configure: impl FnOnce(HostBuilder) -> HostBuilder) -> Self {
+        let actors = (0..actors).map(|_| artifacts::actor("caller", &[CONTRACT])).collect();
+        Self::with(library, actors, configure)
+    }
+
+    /// The same with these actors.
+    pub(crate) fn with(library: &str, actors: Vec<Actor>, configure: impl FnOnce(HostBuilder) -> HostBuilder) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let (rig, actors) = runtime.block_on(async {
             let rig = Rig::start_with(|builder| configure(builder.with_rpc_timeout(PATIENCE))).await;
             let provider = rig.provider(library, CONTRACT).await;
             let mut started = Vec::new();
-            for _ in 0..actors {
-                let actor = rig.actor("caller", &[CONTRACT]).await;
+            for actor in actors {
+                let actor = rig.start_actor(actor).await;
                 rig.link(&actor, CONTRACT, &provider, &[]).await.expect("the link is accepted");
                 started.push(actor);
             }

@@ -52,9 +52,14 @@ impl Patience {
     }
 
     /// Looks for a while. None when that was in vain, or is not worth it now.
-    pub(crate) fn look<T>(&self, mut find: impl FnMut() -> Option<T>) -> Option<T> {
+    pub(crate) fn look<T>(&self, find: impl FnMut() -> Option<T>) -> Option<T> {
+        self.look_beyond(Duration::ZERO, find)
+    }
+
+    /// The same for what takes so much longer.
+    pub(crate) fn look_beyond<T>(&self, more: Duration, mut find: impl FnMut() -> Option<T>) -> Option<T> {
         let skip = self.skip.load(Ordering::Relaxed);
-        let time = if skip == 0 { self.habit.long } else { self.habit.short };
+        let time = if skip == 0 { self.habit.long + more } else { self.habit.short };
         if skip > 0 {
             self.skip.store(skip - 1, Ordering::Relaxed);
         }

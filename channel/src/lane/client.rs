@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::claims::{Claims, NoLane};
 use super::futex::RealFence;
-use super::processor::{HABIT, processor};
+use super::processor::{HABIT, copying, processor};
 use super::region::{Field, Region};
 use super::splitting::Splitting;
 use super::word::{self, Fence, Progress};
@@ -167,13 +167,17 @@ impl LaneClient {
                     return Err(self.report(&Broken::Lane("it closed what only this side closes"), call));
                 }
                 Progress::More => self.give_more(lanes, call)?,
-                Progress::Asked if call.is_over() => return self.give_up(*lanes, call),
                 Progress::Asked => {
                     self.splitting.asked(|| !self.region.bell().is_rung_for(lanes.asked));
                     // On one processor it can't run while we look.
                     let has_changed = || (word::look(word) != Progress::Asked).then_some(());
-                    if self.are_apart(lanes.asked) && self.patience.look(has_changed).is_some() {
+                    if self.are_apart(lanes.asked)
+                        && self.patience.look_beyond(copying(call.payload.len()), has_changed).is_some()
+                    {
                         continue;
+                    }
+                    if call.is_over() {
+                        return self.give_up(*lanes, call);
                     }
                     if !has_let_run && self.claims.counts().0 > 1 {
                         has_let_run = true;

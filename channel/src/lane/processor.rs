@@ -11,6 +11,14 @@ use crate::patience::Habit;
 pub(super) const HABIT: Habit =
     Habit { long: Duration::from_micros(100), short: Duration::from_micros(4), looks: 16, pauses: 1 };
 
+/// Beyond this it does not matter whether somebody has to be woken.
+const COPYING_MAX: Duration = Duration::from_millis(1);
+
+/// What the other side takes to copy so many bytes: some 4 GB a second, from another processor's cache and to it.
+pub(super) fn copying(bytes: usize) -> Duration {
+    Duration::from_nanos(bytes as u64 / 4).min(COPYING_MAX)
+}
+
 /// The one that this thread runs on, and may leave at any moment.
 pub(super) fn processor() -> Option<u32> {
     sched_getcpu().ok().and_then(|processor| u32::try_from(processor).ok())

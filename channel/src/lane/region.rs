@@ -32,7 +32,7 @@ use super::word::Bell;
 /// What both sides tell each other of one call, beside the word: where it is in a lane's 64 bytes.
 #[derive(Clone, Copy)]
 pub(super) enum Field {
-    /// By the callee: on which processor it took the last call of this lane, and one more.
+    /// By the callee: on which processor it answered the last call of this lane, and one more.
     CalleeProcessor = 4,
     /// By whoever hands over: the bytes of argument, answer or words.
     Bytes = 8,

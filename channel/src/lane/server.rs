@@ -9,7 +9,7 @@ use std::time::Duration;
 use cofferdam_protocol::call::{CallId, Fault, Header};
 
 use super::futex::RealFence;
-use super::processor::{HABIT, processor};
+use super::processor::{HABIT, copying, processor};
 use super::region::{Field, Region};
 use super::word;
 use crate::answer::Written;
@@ -30,7 +30,7 @@ pub fn serve(
     on_broken: OnBroken,
 ) -> io::Result<Server> {
     let lanes = Lanes { region, payload_bytes_max: config.payload_bytes_max as usize };
-    let ear = Ear { from: 0, patience: Patience::new(HABIT), caller_processor: None, called_by_loop: false };
+    let ear = Ear { from: 0, patience: Patience::new(HABIT), caller_processor: None, bytes: 0, called_by_loop: false };
     Server::start((lanes, ear), service, config, on_broken)
 }
 
@@ -47,6 +47,8 @@ struct Ear {
     patience: Patience,
     /// Where the last thread that called did so.
     caller_processor: Option<u32>,
+    /// What the last argument took: the next is as long, most often.
+    bytes: usize,
     /// A loop called last. It has others to do, and is not looked for.
     called_by_loop: bool,
 }
@@ -128,6 +130,8 @@ impl Requests for Lanes {
         if let Written::Apart(answer) = answer {
             region.write_answer(room, answer);
         }
+        // Here, where the lane is written to anyway: its caller may be looking at it since it asked.
+        region.set(lane, Field::CalleeProcessor, processor().map_or(0, |processor| processor + 1));
         region.set(lane, Field::Outcome, result.map_or_else(|fault| fault as u32 + 1, |()| 0));
         word::answer(region.word(lane));
         tell();
@@ -152,7 +156,7 @@ impl Lanes {
         // On one processor it can't ask while we look.
         let is_apart = ear.caller_processor.is_some() && ear.caller_processor != processor();
         if lane.is_none() && is_apart && !ear.called_by_loop {
-            return ear.patience.look(|| bell.take(ear.from));
+            return ear.patience.look_beyond(copying(ear.bytes), || bell.take(ear.from));
         }
         lane
     }
@@ -163,7 +167,6 @@ impl Lanes {
             return Err(Broken::Lane("it rang for a lane that it has not asked"));
         }
         ear.from = lane + 1;
-        region.set(lane, Field::CalleeProcessor, processor().map_or(0, |processor| processor + 1));
         ear.called_by_loop = region.get(lane, Field::Mailbox) != 0;
         let caller = region.get(lane, Field::CallerProcessor).checked_sub(1);
         if !ear.called_by_loop && caller != ear.caller_processor {
@@ -179,7 +182,7 @@ impl Lanes {
         if bytes > region.slab_bytes(lane) || bytes > self.payload_bytes_max {
             return Err(Broken::Lane("the argument is longer than may be"));
         }
-        taken.bytes = bytes;
+        (taken.bytes, ear.bytes) = (bytes, bytes);
         if !region.is_believed() {
             region.read_argument(lane, bytes, &mut taken.payload);
         }
