@@ -87,6 +87,10 @@ pub trait Client: Send + Sync {
     /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once. For
     /// whoever supervises the peer; it may hold up calls for a moment, so ask rarely.
     fn overdue(&self, moment: Deadline) -> (usize, usize);
+
+    /// Gives back the memory that no call has used since the last time this was asked. For whoever looks at the peer now and
+    /// then anyway.
+    fn give_back(&self) {}
 }
 
 /// The asking end for event loops as well as for threads.

@@ -20,7 +20,7 @@ use crate::sink;
 /// What the functions need.
 pub(crate) struct Parts {
     pub(crate) asks: Arc<Asks>,
-    pub(crate) calls: Box<dyn LoopClient>,
+    pub(crate) calls: Arc<dyn LoopClient>,
     pub(crate) dirs: Arc<[Dir]>,
     pub(crate) rules: HostHello,
     pub(crate) log: Arc<Log>,
@@ -28,7 +28,7 @@ pub(crate) struct Parts {
 
 /// The context of the functions, and their table.
 pub(crate) struct Exports {
-    calls: Box<dyn LoopClient>,
+    calls: Arc<dyn LoopClient>,
     asks: Arc<Asks>,
     dirs: Arc<[Dir]>,
     log: Arc<Log>,

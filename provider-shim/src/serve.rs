@@ -21,7 +21,7 @@ use cofferdam_channel::control::{ControlError, ControlReceiver, ControlSender};
 use cofferdam_channel::protocol::HostHello;
 use cofferdam_channel::protocol::control::{Dir, HostMessage, LoadFault, Setting, ShimMessage};
 use cofferdam_channel::protocol::limits::clip;
-use cofferdam_channel::{Broken, Deadline, Server, ServerConfig};
+use cofferdam_channel::{Broken, Deadline, LoopClient, Server, ServerConfig};
 use parking_lot::Mutex;
 
 use crate::asks::Asks;
@@ -64,6 +64,8 @@ struct Shared {
     asks: Arc<Asks>,
     dirs: Arc<[Dir]>,
     rules: HostHello,
+    /// How it calls actors.
+    calls: Arc<OnceLock<Arc<dyn LoopClient>>>,
     /// Set once the provider was made.
     library: Arc<OnceLock<Arc<LoadedLibrary>>>,
     /// Set once the provider was made.
@@ -83,6 +85,7 @@ impl Serving {
             asks: Arc::new(Asks::new(sender.clone())),
             dirs: dirs.into(),
             rules,
+            calls: Arc::default(),
             library: Arc::default(),
             server: Arc::default(),
             drained: Arc::default(),
@@ -226,6 +229,7 @@ impl Shared {
         let ways = Ways::open(down, up, lanes)?;
         let (asks, dirs, log) = (self.asks.clone(), self.dirs.clone(), self.log.clone());
         let calls = ways.up.client(self.rules, asks.clone())?;
+        let _ = self.calls.set(calls.clone());
         let parts = Parts { asks, calls, dirs, rules: self.rules, log };
         let library = Arc::new(load::make(&library, parts)?);
 
@@ -277,6 +281,8 @@ impl Shared {
             if self.sender.send(&ShimMessage::HealthReport { request, complaint }).is_err() {
                 return;
             }
+            // Now and then is often enough, and this comes now and then.
+            self.calls.get().into_iter().for_each(|calls| calls.blocking().give_back());
         }
     }
 }

@@ -56,7 +56,7 @@ impl Way {
     }
 
     /// Makes calls this way. Mailboxes are asked of the host.
-    pub(crate) fn client(self, rules: HostHello, asks: Arc<Asks>) -> Result<Box<dyn LoopClient>, ShimFault> {
+    pub(crate) fn client(self, rules: HostHello, asks: Arc<Asks>) -> Result<Arc<dyn LoopClient>, ShimFault> {
         let (in_flight_max, payload_bytes_max) = (rules.actor_calls_max as usize, rules.payload_bytes_max);
         match self {
             Self::Socket(stream) => {
@@ -64,7 +64,7 @@ impl Way {
                 let client = SocketClient::new(stream, config, Box::new(host_gone));
                 let client = client
                     .map_err(|error| ShimFault::load(LoadFault::Shim, format!("preparing the socket `up`: {error}")))?;
-                Ok(Box::new(SocketLoopClient::new(client)))
+                Ok(Arc::new(SocketLoopClient::new(client)))
             }
             Self::Lanes(region) => {
                 let client = LaneClient::new(Arc::new(region), in_flight_max, payload_bytes_max, Box::new(host_gone));
@@ -72,7 +72,7 @@ impl Way {
                     let granted = asks.ask(Want::Mailbox { number }, Deadline::after(MAILBOX_TIMEOUT));
                     granted.map_err(|(_, why)| io::Error::other(why))
                 };
-                Ok(Box::new(LaneLoopClient::new(client, Box::new(open))))
+                Ok(Arc::new(LaneLoopClient::new(client, Box::new(open))))
             }
         }
     }

@@ -17,6 +17,7 @@ use super::futex::RealFence;
 use super::processor::{HABIT, copying, processor};
 use super::region::{Field, Region};
 use super::splitting::Splitting;
+use super::wear::Wear;
 use super::word::{self, Fence, Progress};
 use crate::patience::Patience;
 use crate::{Broken, CallFailure, Client, Deadline, OnBroken, Outgoing};
@@ -32,6 +33,7 @@ pub struct LaneClient {
     deadlines: Vec<AtomicU64>,
     calls: AtomicU64,
     payload_bytes_max: u32,
+    wear: Wear,
     patience: Patience,
     splitting: Splitting,
     over: AtomicBool,
@@ -84,6 +86,7 @@ impl LaneClient {
             region,
             calls: AtomicU64::new(0),
             payload_bytes_max,
+            wear: Wear::new(lanes),
             patience: Patience::new(HABIT),
             splitting: Splitting::default(),
             over: AtomicBool::new(false),
@@ -136,6 +139,7 @@ impl LaneClient {
         let (region, Prepared { number, header }) = (&self.region, prepared);
         region.call(lane).store(*number, Ordering::Relaxed);
         region.set(lane, Field::Mailbox, mailbox.map_or(0, |mailbox| mailbox as u32 + 1));
+        self.wear.used(lane);
         region.write_header(lane, header);
         region.write_argument(lane, call.payload);
         region.set(lane, Field::HeaderBytes, header.len() as u32);
@@ -229,6 +233,7 @@ impl LaneClient {
 
     /// Gives the callee the room.
     pub(super) fn grant(&self, lanes: &mut Lanes, more: usize) {
+        self.wear.used(more);
         lanes.more = Some(more);
         self.region.set(lanes.asked, Field::AnswerLane, more as u32);
         word::grant(self.region.word(lanes.asked));
@@ -347,6 +352,11 @@ impl Client for LaneClient {
         self.take_back();
         let (in_use, waiting) = self.claims.counts();
         in_use + waiting
+    }
+
+    fn give_back(&self) {
+        // While it is lent to us, nobody has it: neither a caller, nor a callee that owes an answer.
+        self.wear.look(|lane| self.claims.lend(lane, || self.region.give_back(lane)));
     }
 
     fn overdue(&self, moment: Deadline) -> (usize, usize) {

@@ -14,7 +14,7 @@
 use super::word::LANES_IN_WORD;
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 
-const PAGE_BYTES: usize = 4096;
+pub(super) const PAGE_BYTES: usize = 4096;
 /// Where one side writes and the other reads lies apart from where it is the other way round.
 const CACHE_LINE_BYTES: usize = 64;
 /// Where the bell is.

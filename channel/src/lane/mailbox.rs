@@ -7,11 +7,12 @@ use std::sync::Arc;
 use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::claims::{NoLane, Turn, Waiter};
+use super::claims::NoLane;
 use super::client::{Corrupt, LaneClient, Lanes, Left};
 use super::futex::RealFence;
 use super::mailboxes::Shared;
 use super::post::Post;
+use super::turns::{Turn, Waiter};
 use super::word::{self, Progress};
 use crate::alarm::Alarm;
 use crate::{CallFailure, Cancelled, Completed, Completions, Deadline, Outgoing};

@@ -125,4 +125,8 @@ impl Client for Shared {
     fn overdue(&self, moment: crate::Deadline) -> (usize, usize) {
         self.client.overdue(moment)
     }
+
+    fn give_back(&self) {
+        self.client.give_back();
+    }
 }

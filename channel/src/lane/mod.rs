@@ -12,6 +12,8 @@ mod processor;
 mod region;
 mod server;
 mod splitting;
+mod turns;
+mod wear;
 mod word;
 
 pub use client::LaneClient;

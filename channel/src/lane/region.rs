@@ -18,14 +18,15 @@ use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::fstat;
 use nix::unistd::ftruncate;
 
 use super::futex::{RealFence, SharedWord};
 use super::layout::{
-    ASKED, ASLEEP, CLASSES_MAX, Class, GONE, LANE_BYTES, Layout, MAGIC, MAILBOX_BYTES, MAILBOXES, MAILBOXES_MAX, Slab,
+    ASKED, ASLEEP, CLASSES_MAX, Class, GONE, LANE_BYTES, Layout, MAGIC, MAILBOX_BYTES, MAILBOXES, MAILBOXES_MAX,
+    PAGE_BYTES, Slab,
 };
 use super::word::Bell;
 
@@ -217,6 +218,19 @@ impl Region {
         self.copy_from(answer, bytes.min(room), into);
     }
 
+    /// Gives the memory of a slab back to the system; zeros are read there from then on. The lane must be nobody's.
+    pub(super) fn give_back(&self, lane: usize) {
+        let Slab { header, answer, bytes, .. } = self.slabs[lane];
+        // Whole pages, which no other slab has a part of.
+        let length = (answer + bytes).next_multiple_of(PAGE_BYTES) - header;
+        let place = NonNull::new(self.place(header, length)).map(NonNull::cast::<c_void>);
+        if let Some(place) = place {
+            // SAFETY: it is within the mapping, of which there are no references but those of who has the lane: nobody.
+            // Where it fails the memory stays, which is no error.
+            let _ = unsafe { madvise(place, length, MmapAdvise::MADV_REMOVE) };
+        }
+    }
+
     /// Whether the other side is believed: then argument and answer need not be copied.
     pub(super) const fn is_believed(&self) -> bool {
         self.memory.is_none()
@@ -312,85 +326,4 @@ impl Drop for Region {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn layout() -> Layout {
-        Layout::new(&[Class { lanes: 2, slab_bytes: 100 }, Class { lanes: 1, slab_bytes: 10_000 }]).unwrap()
-    }
-
-    #[test]
-    fn both_sides_see_the_same() {
-        let ours = Region::make(layout()).unwrap();
-        let theirs = Region::open(ours.memory().unwrap().try_clone_to_owned().unwrap()).unwrap();
-        assert_eq!(theirs.layout(), ours.layout());
-        for (lane, bytes) in [(0, 100), (1, 7), (2, 10_000)] {
-            let payload: Vec<u8> = (0..bytes).map(|at| (at + lane) as u8).collect();
-            ours.write_header(lane, b"header");
-            ours.write_argument(lane, &payload);
-            ours.set(lane, Field::Bytes, bytes as u32);
-            let (mut header, mut came) = (Vec::new(), Vec::new());
-            theirs.read_header(lane, 6, &mut header);
-            theirs.read_argument(lane, theirs.get(lane, Field::Bytes) as usize, &mut came);
-            assert_eq!((&*header, &came), (&b"header"[..], &payload));
-            // SAFETY: there is no other side but this test.
-            let (argument, answer) = unsafe { theirs.in_place(lane, bytes) };
-            assert_eq!(argument, payload);
-            answer.fill(9);
-            ours.read_answer(lane, bytes, &mut came);
-            assert_eq!(came, vec![9; bytes]);
-            ours.read_argument(lane, bytes, &mut came);
-            assert_eq!(came, payload, "untouched by the answer");
-        }
-    }
-
-    #[test]
-    fn no_number_leads_out_of_a_slab() {
-        let region = Region::make(layout()).unwrap();
-        let mut came = Vec::new();
-        region.write_argument(0, &[1; 5000]);
-        region.read_argument(0, usize::MAX, &mut came);
-        assert_eq!(came, [1; 100]);
-        region.read_answer(0, 100, &mut came);
-        assert_eq!(came, [0; 100], "the answer is untouched");
-        region.write_answer(0, &[2; 5000]);
-        region.read_answer(0, usize::MAX, &mut came);
-        assert_eq!(came, [2; 100]);
-        region.read_header(2, usize::MAX, &mut came);
-        assert_eq!(came.len(), CALL_HEADER_BYTES_MAX);
-        region.read_argument(1, 100, &mut came);
-        assert_eq!(came, [0; 100], "the next slab is untouched");
-    }
-
-    #[test]
-    fn what_is_no_region_is_refused() {
-        let memory = |bytes: &[u8], length| {
-            let memory = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
-            ftruncate(&memory, length).unwrap();
-            nix::sys::uio::pwrite(&memory, bytes, 0).unwrap();
-            memory
-        };
-        let region = Region::make(layout()).unwrap();
-        let mut good = Vec::new();
-        region.copy_from(0, 64, &mut good);
-        let bytes = i64::try_from(region.bytes.get()).unwrap();
-        let changed = |at: usize, value| {
-            let mut changed = good.clone();
-            changed[at] = value;
-            changed
-        };
-        assert!(Region::open(memory(&good, bytes)).is_ok());
-        for (page, length) in [
-            (good.clone(), 4096),
-            (good.clone(), bytes + 4096),
-            (changed(0, 0), bytes),
-            (changed(8, 0), bytes),
-            (changed(8, 99), bytes),
-            (changed(16, 0), bytes),
-            (changed(16, 3), bytes),
-            (changed(27, 255), bytes),
-        ] {
-            assert!(Region::open(memory(&page, length)).is_err(), "{page:?} of {length}");
-        }
-    }
-}
+mod tests;

@@ -100,7 +100,7 @@ fn in_lanes_of_the_host(in_flight_max: usize) -> Rig {
     lanes_between(host, shim, in_flight_max, |_| Err(io::Error::other("hosts call on threads")))
 }
 
-fn lanes_between(
+pub(super) fn lanes_between(
     caller: Arc<Region>,
     callee: Arc<Region>,
     in_flight_max: usize,
@@ -114,7 +114,7 @@ fn lanes_between(
 }
 
 /// The host's, and the shim's.
-fn regions() -> [Arc<Region>; 2] {
+pub(super) fn regions() -> [Arc<Region>; 2] {
     let classes = [Class { lanes: 6, slab_bytes: SLAB_BYTES }, Class { lanes: 2, slab_bytes: PAYLOAD_BYTES_MAX }];
     let host = Region::make(Layout::new(&classes).unwrap()).unwrap();
     let shim = Region::open(host.memory().unwrap().try_clone_to_owned().unwrap()).unwrap();

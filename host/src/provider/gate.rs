@@ -83,6 +83,11 @@ impl Line {
         self.client.overdue(moment)
     }
 
+    /// Gives back memory that calls have needed and need no more.
+    pub(super) fn give_back(&self) {
+        self.client.give_back();
+    }
+
     /// Ends every call in flight, for this reason. Set the gate to something else first: nobody comes this way then.
     pub(super) fn end(&self, end: LineEnd, cause: &str) {
         // The first reason counts.

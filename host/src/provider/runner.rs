@@ -254,6 +254,9 @@ impl Runner {
             let line = self.line.clone();
             let overdue = |by: Duration| line.map_or((0, 0), |line| line.overdue(now.minus(by)));
             let beat = self.heartbeat.beat(now, overdue);
+            if let (Beat::Ask(_), Some(line)) = (&beat, &self.line) {
+                line.give_back();
+            }
             self.follow(beat);
         }
         if is_due(self.supervision.timer()) {
