@@ -6,10 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use cofferdam_claims::open_file;
-use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, SealFlag, fcntl, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{SFlag, fstat};
 
+use super::library;
 use crate::words::{Access, SecretSource};
 
 /// The longest secret: a chain of certificates fits many times.
@@ -58,7 +59,6 @@ pub(super) fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     file.write_all(bytes)?;
     file.rewind()?;
     let memfd = OwnedFd::from(file);
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
-    fcntl(&memfd, FcntlArg::F_ADD_SEALS(seals))?;
+    library::seal(&memfd)?;
     Ok(memfd)
 }
