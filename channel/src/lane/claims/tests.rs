@@ -1,3 +1,5 @@
+//! Who gets which lane, and when.
+
 use super::*;
 
 const NEVER: (&dyn Fn() -> bool, &dyn Fn() -> Deadline) = (&|| false, &|| Deadline::NEVER);

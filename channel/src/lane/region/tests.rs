@@ -1,3 +1,5 @@
+//! What lies where, and that nothing leads out of it.
+
 use super::*;
 
 fn layout() -> Layout {
