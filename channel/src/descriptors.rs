@@ -20,7 +20,7 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]
 
 /// Reads up to `bytes.len()` bytes and the descriptors that came with them. 0 bytes is the end of the stream. More
 /// descriptors than any message has are closed, and an error.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the kernel hands descriptors over as numbers")]
 pub fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
     let mut space = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
     let mut parts = [IoSliceMut::new(bytes)];

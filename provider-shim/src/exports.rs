@@ -88,6 +88,8 @@ unsafe fn outgoing<'a>(request: *const abi::Request) -> Option<Outgoing<'a>> {
     Some(Outgoing { actor, operation, payload, deadline, cancelled: Cancelled::never() })
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 unsafe extern "C" fn call(context: *mut c_void, request: *const abi::Request, reply: *mut abi::Sink) -> Status {
     // SAFETY: the provider passes our context and a request that lives until we return.
     let (exports, request) = unsafe { (exports(context), outgoing(request)) };
@@ -101,6 +103,8 @@ unsafe extern "C" fn call(context: *mut c_void, request: *const abi::Request, re
     unsafe { finish(reply, result, &answer) }
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 unsafe extern "C" fn completions_create(context: *mut c_void) -> *mut abi::Completions {
     // SAFETY: the provider passes our context.
     let exports = unsafe { exports(context) };
@@ -117,11 +121,15 @@ unsafe fn completions<'a>(queue: *const abi::Completions) -> &'a dyn Completions
     unsafe { &**queue.cast::<Box<dyn Completions>>() }
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 unsafe extern "C" fn completions_fd(queue: *const abi::Completions) -> i32 {
     // SAFETY: the provider passes a live queue.
     unsafe { completions(queue) }.fd().as_raw_fd()
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 unsafe extern "C" fn call_start(
     queue: *mut abi::Completions,
     token: u64,
@@ -139,11 +147,15 @@ unsafe extern "C" fn call_start(
     unsafe { finish(why, started, &[]) }
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 unsafe extern "C" fn call_cancel(queue: *mut abi::Completions, token: u64) {
     // SAFETY: the provider passes a live queue.
     unsafe { completions(queue) }.cancel(token);
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 unsafe extern "C" fn completions_next(
     queue: *mut abi::Completions,
     token: *mut u64,
@@ -160,11 +172,15 @@ unsafe extern "C" fn completions_next(
     1
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 unsafe extern "C" fn completions_destroy(queue: *mut abi::Completions) {
     // SAFETY: the queue came from `completions_create`, and the provider uses it no more.
     drop(unsafe { Box::from_raw(queue.cast::<Box<dyn Completions>>()) });
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 unsafe extern "C" fn log_line(context: *mut c_void, level: abi::Level, line: abi::Slice) {
     // SAFETY: context and slice are as the ABI says.
     let (exports, line) = unsafe { (exports(context), sink::bytes(line)) };

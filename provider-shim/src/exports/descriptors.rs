@@ -54,6 +54,8 @@ impl Named for File {
     }
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 pub(super) unsafe extern "C" fn open<T: Named>(
     context: *mut c_void,
     name: abi::Slice,
@@ -71,6 +73,8 @@ pub(super) unsafe extern "C" fn open<T: Named>(
     }
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 pub(super) unsafe extern "C" fn listen(
     context: *mut c_void,
     address: abi::Slice,
@@ -84,6 +88,8 @@ pub(super) unsafe extern "C" fn listen(
     }
 }
 
+/// # Safety
+/// As the ABI says of this function: pointers are null where it allows that, and otherwise live until it returns.
 pub(super) unsafe extern "C" fn connect(
     context: *mut c_void,
     address: abi::Slice,

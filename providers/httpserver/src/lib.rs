@@ -218,7 +218,7 @@ impl HttpServer {
     }
 }
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the exported symbol is what makes this library a provider")]
 mod exported {
     cofferdam_provider::export!(super::HttpServer);
 }

@@ -132,7 +132,7 @@ impl KeyValue {
     }
 }
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the exported symbol is what makes this library a provider")]
 mod exported {
     cofferdam_provider::export!(super::KeyValue);
 }

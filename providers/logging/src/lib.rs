@@ -69,7 +69,7 @@ impl Provider for Logging {
     }
 }
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the exported symbol is what makes this library a provider")]
 mod exported {
     cofferdam_provider::export!(super::Logging);
 }
