@@ -231,12 +231,25 @@ async fn a_process_that_ends_before_it_is_confined_is_reported_too() {
     let probe = artifacts::provider("probe", PROBE);
     rig.host.start_native_capability(probe).await.expect_err("that is no shim");
     let reports = Reports::of(&rig.folder.path().join("state"));
-    until("the report is written", async || !reports.list().expect("it can be read").is_empty()).await;
-    let report = reports.read(&reports.list().expect("it can be read")[0]).expect("it is one");
+    // Whoever is told of the failure can look for its report.
+    let ids = reports.list().expect("the failure is told when its report is written");
+    let report = reports.read(&ids[0]).expect("it is one");
     assert!(report.cause.contains("exited with code 1"), "{report:#?}");
     assert_eq!(report.backtrace.remark.as_deref(), Some("it ended before its library was loaded"));
     assert_eq!((report.pid, report.generation), (None, 1));
     rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_stops_when_its_reports_are_written() {
+    let scene = Scene::start().await;
+    let reports = scene.reports();
+    scene.die("segfault").await;
+    scene.rig.host.stop().await;
+    let ids = reports.list().expect("the folder is there");
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    let report = reports.read(&ids[0]).expect("it is one");
+    assert!(functions(&report).iter().any(|name| name.contains("deaths::")), "{report:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,9 +258,8 @@ async fn what_the_provider_survives_and_what_it_was_told_is_no_crash() {
     scene.ask("PanicInThread", &Value::Null).await.expect("it goes on");
     scene.ask("Panic", &Value::Null).await.expect_err("the call fails");
     scene.ask("Echo", &Value::Null).await.expect("it goes on");
-    let reports = scene.reports();
-    scene.stop().await;
-    assert_eq!(reports.list().expect("no folder is no report"), Vec::<String>::new());
+    scene.rig.host.stop().await;
+    assert_eq!(scene.reports().list().expect("no folder is no report"), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

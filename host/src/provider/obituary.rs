@@ -1,5 +1,5 @@
 //! From the death of a process to its report: what the kernel says, what the process left, what is known of its calls
-//! and its output. Beside everything else: no restart waits for a report.
+//! and its output. No restart waits for a report; the end of a provider does.
 
 use std::collections::VecDeque;
 use std::io::Read;

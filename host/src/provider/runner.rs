@@ -32,6 +32,7 @@ use crate::supervision::{Beat, Effect, End, Event, Generation, Heartbeat, State,
 use crate::words::Deadline;
 use attending::Attending;
 use deaths::Cause;
+use reports::Writing;
 
 /// After the provider has drained, answers may still be on their way: how often to look whether the last has come.
 const LAST_ANSWERS: Duration = Duration::from_millis(5);
@@ -75,6 +76,7 @@ pub(super) struct Runner {
     log: ProviderLog,
     /// The last lines of the present or last process.
     tail: Tail,
+    writing: Writing,
 }
 
 impl Runner {
@@ -100,6 +102,7 @@ impl Runner {
             bindings: Bindings::new(bindings, hidden.clone(), spec.authority.clone()),
             log: ProviderLog::new(spec.key.clone(), hidden.clone()),
             tail: Tail::default(),
+            writing: Writing::default(),
             heartbeat: Heartbeat::new(spec.timing.health),
             hidden,
             spec: Arc::new(spec),
@@ -136,17 +139,22 @@ impl Runner {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.command(command),
-                    None => return self.gate.set(Passage::Closed(STOPPED)),
+                    None => {
+                        self.gate.set(Passage::Closed(STOPPED));
+                        return self.writing.finish().await;
+                    }
                 },
                 launched = launched(&mut self.launching) => self.launched(launched),
                 happened = happened(&mut self.process) => self.happened(happened),
                 () = timer => self.time_came(),
+                () = self.writing.next() => {}
                 () = tokio::time::sleep(LAST_ANSWERS), if self.drained => self.say_goodbye(),
             }
             self.publish();
             self.settle();
         }
         gone(self.alive.clone()).await;
+        self.writing.finish().await;
         if let Some(ready) = self.ready.take() {
             let _ = ready.send(Err(self.cause_in_words()));
         }

@@ -1,5 +1,11 @@
 //! From a death to its report: what has to be taken from a process before its calls fail and it is forgotten.
 
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
 use super::Runner;
 use super::deaths::{Cause, Death, decided};
 use crate::crash::Call;
@@ -15,6 +21,29 @@ pub(super) struct LeftBehind {
     hidden: Hidden,
     in_flight: Vec<Call>,
     before: Vec<Call>,
+}
+
+/// Reports that are being written. A runner carries them itself: one it has begun is written as surely as it supervises, and
+/// before it says that it has ended.
+#[derive(Default)]
+pub(super) struct Writing(FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Writing {
+    fn begin(&self, report: impl Future<Output = ()> + Send + 'static) {
+        self.0.push(Box::pin(report));
+    }
+
+    /// Goes on with them; ends when the next is written.
+    pub(super) async fn next(&mut self) {
+        if self.0.next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Writes those that were begun.
+    pub(super) async fn finish(&mut self) {
+        while self.0.next().await.is_some() {}
+    }
 }
 
 impl Runner {
@@ -48,6 +77,6 @@ impl Runner {
             },
             remains,
         };
-        tokio::spawn(obituary.publish(self.surroundings.clone()));
+        self.writing.begin(obituary.publish(self.surroundings.clone()));
     }
 }
