@@ -59,6 +59,18 @@ pub struct Request<'a> {
     pub operation: &'a str,
 }
 
+impl Request<'_> {
+    /// Whether it may be sent.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        self.check_names().map_err(|broken| broken.ours("call header"))
+    }
+
+    fn check_names(&self) -> Result<(), Broken> {
+        Broken::unless_length("actor bytes", self.actor.len(), ACTOR_BYTES_MAX)?;
+        Broken::unless_length("operation bytes", self.operation.len(), OPERATION_BYTES_MAX)
+    }
+}
+
 /// How a call failed. The same numbers as the statuses of the provider ABI, one less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub enum Fault {
@@ -107,9 +119,7 @@ impl<'a> Header<'a> {
 
     fn check(&self) -> Result<(), Broken> {
         Broken::unless("call", self.call(), 1, CallId::MAX)?;
-        let Self::Request(Request { actor, operation, .. }) = self else { return Ok(()) };
-        Broken::unless_length("actor bytes", actor.len(), ACTOR_BYTES_MAX)?;
-        Broken::unless_length("operation bytes", operation.len(), OPERATION_BYTES_MAX)
+        if let Self::Request(request) = self { request.check_names() } else { Ok(()) }
     }
 
     /// The call it is about.

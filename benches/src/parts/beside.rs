@@ -26,8 +26,12 @@ use crate::stamps::Stamps;
 
 const PROBE: &str = "cofferdam:probe";
 
-/// How long one takes: many deaths fall into it, and many turns of the scheduler.
+/// How long a round takes: many deaths fall into it, and many turns of the scheduler.
 const ROUND: Duration = Duration::from_millis(150);
+/// The same where restarts are delayed: all deaths fall into it until the provider is held.
+const LONG_ROUND: Duration = Duration::from_secs(1);
+/// Whoever finds no provider comes back so much later.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Calls that the guest makes before the time is looked at.
 const BATCH: u32 = 10;
 /// Calls that the probe takes at once, by its own word.
@@ -38,8 +42,10 @@ const CRASHING_RATIO_MAX: f64 = 1.5;
 /// What the provider is made to do.
 #[derive(Clone, Copy)]
 enum Trouble {
-    /// It dies as soon as it takes calls.
+    /// It dies whenever it takes calls, and is restarted and held as all are whose policy says nothing else.
     Crashing,
+    /// It dies as soon as it takes calls, and is restarted at once, for ever.
+    Restarted,
     /// It computes in as many calls as it takes at once.
     Burning,
 }
@@ -61,19 +67,31 @@ struct Troubled {
     tasks: Vec<JoinHandle<()>>,
     /// The process that goes on until it is killed.
     burning: Option<u32>,
+    /// It is held by now, or will be soon.
+    until_held: bool,
 }
 
-/// Measures both kinds of trouble.
+/// Measures all kinds of trouble.
 pub(crate) fn measure() -> Vec<Row> {
-    let scene = Scene::start();
+    let scene = Scene::start(RestartPolicy { while_down: WhileDown::Wait, ..RestartPolicy::default() });
     let [crashing, p50_crashing] = scene.rows("crashes", Trouble::Crashing);
+    scene.stop();
+    let scene = Scene::start(RestartPolicy {
+        budget: RestartBudget::None,
+        first_delay: Duration::ZERO,
+        delay_max: Duration::ZERO,
+        // So that whoever kills it waits for the next process, and does not have to look for it.
+        while_down: WhileDown::Wait,
+        ..RestartPolicy::default()
+    });
+    let [restarted, p50_restarted] = scene.rows("dies without end", Trouble::Restarted);
     let [burning, p50_burning] = scene.rows("computes", Trouble::Burning);
-    scene.runtime.block_on(scene.rig.host.stop());
-    vec![crashing.at_most(CRASHING_RATIO_MAX), p50_crashing, burning, p50_burning]
+    scene.stop();
+    vec![crashing.at_most(CRASHING_RATIO_MAX), p50_crashing, restarted, p50_restarted, burning, p50_burning]
 }
 
 impl Scene {
-    fn start() -> Self {
+    fn start(restart: RestartPolicy) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let stamps = Stamps::default();
         let (rig, actors, probe) = runtime.block_on(async {
@@ -84,20 +102,16 @@ impl Scene {
             let measured = rig.actor("caller", &[CONTRACT]).await;
             let echo = rig.provider("template", CONTRACT).await;
             rig.link(&measured, CONTRACT, &echo, &[]).await.expect("the link is accepted");
-            let restart = RestartPolicy {
-                budget: RestartBudget::None,
-                first_delay: Duration::ZERO,
-                delay_max: Duration::ZERO,
-                // So that whoever kills it waits for the next process, and does not have to look for it.
-                while_down: WhileDown::Wait,
-                ..RestartPolicy::default()
-            };
             let probe = artifacts::provider("probe", PROBE).with_restart_policy(restart);
             let (troubling, probe) = (rig.actor("caller", &[PROBE]).await, rig.start_provider(probe).await);
             rig.link(&troubling, PROBE, &probe, &[]).await.expect("the link is accepted");
             (rig, [measured, troubling], probe)
         });
         Self { runtime, rig, stamps, actors, probe, children: Held::now().children }
+    }
+
+    fn stop(self) {
+        self.runtime.block_on(self.rig.host.stop());
     }
 
     /// p99 and p50 of a call next to those beside an idle provider.
@@ -112,21 +126,22 @@ impl Scene {
     /// The times of calls in µs, while the provider is idle and while it is not.
     fn rounds(&self, trouble: Trouble, mut progress: Progress) -> [Vec<f64>; 2] {
         let [mut idle, mut beside] = [Vec::new(), Vec::new()];
-        self.round();
+        let round = || self.round(if matches!(trouble, Trouble::Crashing) { LONG_ROUND } else { ROUND });
+        round();
         for _ in 0..progress.steps() {
             progress.step();
-            idle.extend(self.round());
+            idle.extend(round());
             let troubled = self.runtime.block_on(self.begin(trouble));
-            beside.extend(self.round());
+            beside.extend(round());
             self.runtime.block_on(self.end(troubled));
         }
         [idle, beside]
     }
 
-    fn round(&self) -> Vec<f64> {
+    fn round(&self, time: Duration) -> Vec<f64> {
         let (began, mut times) = (Instant::now(), Vec::new());
         let payload = echoes(BATCH);
-        while began.elapsed() < ROUND {
+        while began.elapsed() < time {
             self.stamps.clear();
             let answer = self.runtime.block_on(self.rig.host.call_actor(&self.actors[0], "Forward", &payload));
             answer.expect("the calls succeed");
@@ -145,11 +160,14 @@ impl Scene {
                 while !stop.load(Ordering::Acquire) {
                     // It fails, by what is asked of it.
                     let _ = host.call_actor(&actor, "Forward", &call).await;
+                    if matches!(trouble, Trouble::Crashing) {
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
             })
         };
         let (tasks, burning) = match trouble {
-            Trouble::Crashing => (vec![make("Segfault")], None),
+            Trouble::Crashing | Trouble::Restarted => (vec![make("Segfault")], None),
             Trouble::Burning => {
                 let pid = self.rig.ready_pid(&self.probe, 1).await;
                 let tasks = (0..PROBE_CONCURRENCY).map(|_| make("Burn")).collect();
@@ -157,7 +175,7 @@ impl Scene {
                 (tasks, Some(pid))
             }
         };
-        Troubled { stop, tasks, burning }
+        Troubled { stop, tasks, burning, until_held: matches!(trouble, Trouble::Crashing) }
     }
 
     async fn end(&self, troubled: Troubled) {
@@ -167,6 +185,10 @@ impl Scene {
         }
         for task in troubled.tasks {
             task.await.expect("it ends");
+        }
+        if troubled.until_held {
+            // What was before counts no more.
+            self.rig.host.restart_provider(&self.probe, None).await.expect("it starts again");
         }
         let ready = self.rig.forward(&self.actors[1], PROBE, "Reached", &json!(null)).await;
         ready.expect("it is well again");

@@ -5,15 +5,16 @@
 //! ```
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use cofferdam_protocol::call::{Fault, Header, Request};
-use cofferdam_protocol::limits::{CALL_HEADER_BYTES_MAX, WORDS_BYTES_MAX};
+use cofferdam_protocol::call::{Fault, Request};
+use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use parking_lot::{Condvar, Mutex};
 
 use super::claims::{Claims, NoLane};
 use super::futex::RealFence;
+use super::notes::Notes;
 use super::processor::{HABIT, copying, processor};
 use super::region::{Field, Region};
 use super::splitting::Splitting;
@@ -29,9 +30,7 @@ const SPLIT_BYTES_MAX: usize = 64 << 10;
 pub struct LaneClient {
     pub(super) region: Arc<Region>,
     pub(super) claims: Claims,
-    /// By lane: when its caller stops waiting, or has stopped. 0 for a lane that is free.
-    deadlines: Vec<AtomicU64>,
-    calls: AtomicU64,
+    notes: Notes,
     payload_bytes_max: u32,
     wear: Wear,
     patience: Patience,
@@ -50,15 +49,6 @@ pub(super) struct Lanes {
     pub(super) asked: usize,
     /// Where its answer lies, if there was no room for it there.
     pub(super) more: Option<usize>,
-}
-
-/// Room for the header of a call.
-pub(super) type HeaderRoom = [u8; CALL_HEADER_BYTES_MAX];
-
-/// What is asked.
-pub(super) struct Prepared<'a> {
-    number: u64,
-    header: &'a [u8],
 }
 
 /// What becomes of a call that its caller leaves.
@@ -82,9 +72,8 @@ impl LaneClient {
         let lanes = region.layout().lanes();
         Self {
             claims: Claims::new(lanes, in_flight_max),
-            deadlines: (0..lanes).map(|_| AtomicU64::new(0)).collect(),
+            notes: Notes::new(lanes),
             region,
-            calls: AtomicU64::new(0),
             payload_bytes_max,
             wear: Wear::new(lanes),
             patience: Patience::new(HABIT),
@@ -100,7 +89,7 @@ impl LaneClient {
     pub(super) fn came_back(&self, lane: usize) -> bool {
         let came_back = word::look(self.region.word(lane)) == Progress::Answered;
         if came_back {
-            self.deadlines[lane].store(0, Ordering::Relaxed);
+            self.notes.free(lane);
         }
         came_back
     }
@@ -116,39 +105,33 @@ impl LaneClient {
         })
     }
 
-    /// Writes down what is asked: before the call takes a lane, and before anybody counts on it.
-    pub(super) fn prepare<'a>(
-        &self,
-        call: &Outgoing<'_>,
-        room: &'a mut HeaderRoom,
-    ) -> Result<Prepared<'a>, CallFailure> {
+    /// Whether it may be asked: before the call takes a lane, and before anybody counts on it.
+    pub(super) fn check(&self, call: &Outgoing<'_>) -> Result<(), CallFailure> {
         let (bytes, limit) = (call.payload.len(), self.payload_bytes_max as usize);
         if bytes > limit {
             return Err(CallFailure::TooLarge { bytes, limit });
         }
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let Outgoing { actor, operation, deadline, .. } = *call;
-        let request = Request { call: number, deadline_ns: deadline.as_monotonic_ns(), actor, operation };
-        let written = Header::Request(request).write(room);
-        let header_bytes = written.map_err(|error| CallFailure::Unsendable { why: error.to_string() })?;
-        Ok(Prepared { number, header: &room[..header_bytes] })
+        let request = Request { call: 1, deadline_ns: deadline.as_monotonic_ns(), actor, operation };
+        request.check().map_err(|error| CallFailure::Unsendable { why: error.to_string() })
     }
 
     /// Puts the call into its lane, and rings. The answer is told to a mailbox, or to whoever waits at the lane.
-    pub(super) fn ask(&self, lane: usize, prepared: &Prepared<'_>, call: &Outgoing<'_>, mailbox: Option<usize>) {
-        let (region, Prepared { number, header }) = (&self.region, prepared);
-        region.call(lane).store(*number, Ordering::Relaxed);
+    pub(super) fn ask(&self, lane: usize, call: &Outgoing<'_>, mailbox: Option<usize>) {
+        let region = &self.region;
+        region.call(lane).store(self.notes.begin(lane, call.deadline), Ordering::Relaxed);
+        region.deadline(lane).store(call.deadline.as_monotonic_ns(), Ordering::Relaxed);
         region.set(lane, Field::Mailbox, mailbox.map_or(0, |mailbox| mailbox as u32 + 1));
         self.wear.used(lane);
-        region.write_header(lane, header);
+        region.write_names(lane, [call.actor, call.operation]);
         region.write_argument(lane, call.payload);
-        region.set(lane, Field::HeaderBytes, header.len() as u32);
+        region.set(lane, Field::ActorBytes, call.actor.len() as u32);
+        region.set(lane, Field::OperationBytes, call.operation.len() as u32);
         region.set(lane, Field::Bytes, call.payload.len() as u32);
         region.set(lane, Field::AnswerLane, lane as u32);
         // One that there is not, for a caller that is about to move.
         let own = processor().filter(|_| !self.splitting.is_moving()).unwrap_or(u32::MAX - 1);
         region.set(lane, Field::CallerProcessor, own + 1);
-        self.deadlines[lane].store(call.deadline.as_monotonic_ns(), Ordering::Relaxed);
         word::ask(region.word(lane));
         region.bell().ring::<RealFence>(lane);
     }
@@ -175,8 +158,10 @@ impl LaneClient {
                     self.splitting.asked(|| !self.region.bell().is_rung_for(lanes.asked));
                     // On one processor it can't run while we look.
                     let has_changed = || (word::look(word) != Progress::Asked).then_some(());
+                    let (copying, is_taken) =
+                        (copying(call.payload.len()), || !self.region.bell().is_rung_for(lanes.asked));
                     if self.are_apart(lanes.asked)
-                        && self.patience.look_beyond(copying(call.payload.len()), has_changed).is_some()
+                        && self.patience.look_beyond(copying, is_taken, has_changed).is_some()
                     {
                         continue;
                     }
@@ -261,7 +246,7 @@ impl LaneClient {
     }
 
     pub(super) fn release(&self, lanes: Lanes) {
-        self.deadlines[lanes.asked].store(0, Ordering::Relaxed);
+        self.notes.free(lanes.asked);
         word::rest(self.region.word(lanes.asked));
         self.claims.release(lanes.asked);
         if let Some(more) = lanes.more {
@@ -329,10 +314,9 @@ impl LaneClient {
 
 impl Client for LaneClient {
     fn call(&self, call: &Outgoing<'_>, answer: &mut Vec<u8>) -> Result<(), CallFailure> {
-        let mut room = [0; CALL_HEADER_BYTES_MAX];
-        let prepared = self.prepare(call, &mut room)?;
+        self.check(call)?;
         let mut lanes = Lanes { asked: self.claim(call)?, more: None };
-        self.ask(lanes.asked, &prepared, call, None);
+        self.ask(lanes.asked, call, None);
         self.wait(&mut lanes, call)?;
         self.take(lanes, answer).unwrap_or_else(|Corrupt(broken)| Err(self.report(&broken, call)))
     }
@@ -361,9 +345,7 @@ impl Client for LaneClient {
 
     fn overdue(&self, moment: Deadline) -> (usize, usize) {
         self.take_back();
-        let deadlines = self.deadlines.iter().map(|deadline| deadline.load(Ordering::Relaxed));
-        let overdue = deadlines.filter(|deadline| (1..moment.as_monotonic_ns()).contains(deadline));
-        (overdue.count(), self.claims.in_use_max())
+        (self.notes.overdue(moment), self.claims.in_use_max())
     }
 }
 

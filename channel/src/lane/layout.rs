@@ -7,14 +7,18 @@
 //!     1152    asleep                                                               64 bytes
 //!     2048    mailboxes: for each, answered, one bit a lane, and asleep            128 bytes each
 //! page 1      lanes, 64 bytes each
-//! then        slabs, whole pages: 1024 bytes for the header of a call, then its argument, then its answer
+//! then        slabs, whole pages: 1024 bytes for the names of actor and operation, then its argument, then its answer
 //! ```
 //! Lanes of one class have slabs of one size, for the argument and for the answer; classes come with growing slabs. Pages that nobody has touched take no memory.
 
+use cofferdam_protocol::limits::{ACTOR_BYTES_MAX, OPERATION_BYTES_MAX};
+
 use super::word::LANES_IN_WORD;
-use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 
 pub(super) const PAGE_BYTES: usize = 4096;
+/// The names of a call: of the actor first, and from [`ACTOR_BYTES_MAX`] on of the operation.
+pub(super) const NAMES_BYTES: usize = 1024;
+const _: () = assert!(ACTOR_BYTES_MAX + OPERATION_BYTES_MAX <= NAMES_BYTES);
 /// Where one side writes and the other reads lies apart from where it is the other way round.
 const CACHE_LINE_BYTES: usize = 64;
 /// Where the bell is.
@@ -56,7 +60,7 @@ pub struct Layout {
 /// Where one lane's slab is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slab {
-    pub(super) header: usize,
+    pub(super) names: usize,
     pub(super) argument: usize,
     pub(super) answer: usize,
     /// What argument and answer may take, each.
@@ -110,9 +114,9 @@ impl Layout {
         for Class { lanes, slab_bytes } in &self.classes {
             let bytes = *slab_bytes as usize;
             for _ in 0..*lanes {
-                let argument = at + CALL_HEADER_BYTES_MAX;
+                let argument = at + NAMES_BYTES;
                 let answer = (argument + bytes).next_multiple_of(CACHE_LINE_BYTES);
-                slabs.push(Slab { header: at, argument, answer, bytes });
+                slabs.push(Slab { names: at, argument, answer, bytes });
                 at = (answer + bytes).next_multiple_of(PAGE_BYTES);
             }
         }
@@ -129,8 +133,8 @@ mod tests {
         let class = |lanes, slab_bytes| Class { lanes, slab_bytes };
         let layout = Layout::new(&[class(3, 1000), class(1, 4096)]).unwrap();
         let (slabs, bytes) = layout.slabs();
-        let at = |header, answer, bytes| Slab { header, argument: header + 1024, answer, bytes };
-        let small = |header| at(header, header + 2048, 1000);
+        let at = |names, answer, bytes| Slab { names, argument: names + 1024, answer, bytes };
+        let small = |names| at(names, names + 2048, 1000);
         assert_eq!(slabs, [small(8192), small(12288), small(16384), at(20480, 25600, 4096)]);
         assert_eq!((bytes, layout.lanes(), layout.bell_words()), (32768, 4, 1));
         assert_eq!((layout.lanes_for(1000), layout.lanes_for(1001), layout.lanes_for(4097)), (0..4, 3..4, 4..4));

@@ -4,7 +4,6 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::claims::NoLane;
@@ -106,15 +105,14 @@ impl Mailbox {
 
     fn start(&self, token: u64, call: &Outgoing<'_>) -> Result<(), CallFailure> {
         let client = self.client();
-        let mut room = [0; CALL_HEADER_BYTES_MAX];
-        let prepared = client.prepare(call, &mut room)?;
+        client.check(call)?;
         let mut calls = self.calls.lock();
         if client.is_over() {
             return Err(client.failed(false));
         }
         let among = client.region.layout().lanes_for(call.payload.len());
         if let Some(lane) = client.claims.claim_now(&among, &|lane| client.came_back(lane)) {
-            client.ask(lane, &prepared, call, Some(self.number()));
+            client.ask(lane, call, Some(self.number()));
             calls.put(lane, token, call.deadline);
         } else {
             let own = self.post().own().clone();
@@ -254,17 +252,8 @@ impl Mailbox {
         let Queued { token, actor, operation, payload, deadline, .. } = queued;
         let cancelled = Cancelled::never();
         let call = Outgoing { actor: &actor, operation: &operation, payload: &payload, deadline, cancelled };
-        let mut room = [0; CALL_HEADER_BYTES_MAX];
-        match client.prepare(&call, &mut room) {
-            Ok(prepared) => {
-                client.ask(lane, &prepared, &call, Some(self.number()));
-                calls.put(lane, token, deadline);
-            }
-            Err(failure) => {
-                client.release(Lanes { asked: lane, more: None });
-                calls.end(token, failure);
-            }
-        }
+        client.ask(lane, &call, Some(self.number()));
+        calls.put(lane, token, deadline);
         None
     }
 

@@ -7,6 +7,7 @@ mod futex;
 mod layout;
 mod mailbox;
 mod mailboxes;
+mod notes;
 mod post;
 mod processor;
 mod region;

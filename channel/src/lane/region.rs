@@ -14,7 +14,7 @@ use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use cofferdam_protocol::limits::CALL_HEADER_BYTES_MAX;
+use cofferdam_protocol::limits::{ACTOR_BYTES_MAX, OPERATION_BYTES_MAX};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -37,8 +37,8 @@ pub(super) enum Field {
     CalleeProcessor = 4,
     /// By whoever hands over: the bytes of argument, answer or words.
     Bytes = 8,
-    /// By the caller: the bytes of the header.
-    HeaderBytes = 12,
+    /// By the caller: the bytes of the actor's name.
+    ActorBytes = 12,
     /// By the callee: 0, or the number of a fault and one more.
     Outcome = 16,
     /// By the caller: the lane in whose slab the answer is to lie.
@@ -47,11 +47,18 @@ pub(super) enum Field {
     CallerProcessor = 32,
     /// By the caller: the mailbox that is told of the answer, and one more; 0 where it waits at the lane.
     Mailbox = 36,
+    /// By the caller: the bytes of the operation's name.
+    OperationBytes = 48,
 }
 
 /// Where in a lane the caller's number of the call is.
 const CALL: usize = 24;
-const _: () = assert!(CALL + 8 <= LANE_BYTES);
+/// And when it stops waiting.
+const DEADLINE: usize = 40;
+const _: () =
+    assert!(DEADLINE + 8 <= Field::OperationBytes as usize && Field::OperationBytes as usize + 4 <= LANE_BYTES);
+/// What is compared at once.
+const CHUNK_BYTES: usize = 64;
 
 /// Mapped memory of one direction.
 pub struct Region {
@@ -175,8 +182,12 @@ impl Region {
 
     /// The caller's number of the call in a lane.
     pub(super) fn call(&self, lane: usize) -> &AtomicU64 {
-        // SAFETY: the place is a multiple of 8 within the mapping, and used by atomics alone.
-        unsafe { &*self.place(Layout::lane_at(lane) + CALL, 8).cast() }
+        self.long_field(lane, CALL)
+    }
+
+    /// When the caller of a lane stops waiting.
+    pub(super) fn deadline(&self, lane: usize) -> &AtomicU64 {
+        self.long_field(lane, DEADLINE)
     }
 
     /// What argument and answer of a lane may take, each.
@@ -184,14 +195,20 @@ impl Region {
         self.slabs[lane].bytes
     }
 
-    /// Writes the header of a call.
-    pub(super) fn write_header(&self, lane: usize, header: &[u8]) {
-        self.copy_to(self.slabs[lane].header, &header[..header.len().min(CALL_HEADER_BYTES_MAX)]);
+    /// Writes the names of actor and operation. Most often they are those of the last call of the lane: then nothing is
+    /// written, and the other side's cache keeps them.
+    pub(super) fn write_names(&self, lane: usize, [actor, operation]: [&str; 2]) {
+        let at = self.slabs[lane].names;
+        self.change_to(at, &actor.as_bytes()[..actor.len().min(ACTOR_BYTES_MAX)]);
+        self.change_to(at + ACTOR_BYTES_MAX, &operation.as_bytes()[..operation.len().min(OPERATION_BYTES_MAX)]);
     }
 
-    /// Copies the header of a call.
-    pub(super) fn read_header(&self, lane: usize, bytes: usize, into: &mut Vec<u8>) {
-        self.copy_from(self.slabs[lane].header, bytes.min(CALL_HEADER_BYTES_MAX), into);
+    /// Copies the names of actor and operation, one behind the other.
+    pub(super) fn read_names(&self, lane: usize, [actor, operation]: [usize; 2], into: &mut Vec<u8>) {
+        let at = self.slabs[lane].names;
+        into.clear();
+        self.append_from(at, actor.min(ACTOR_BYTES_MAX), into);
+        self.append_from(at + ACTOR_BYTES_MAX, operation.min(OPERATION_BYTES_MAX), into);
     }
 
     /// Writes the argument, as far as the slab takes it.
@@ -220,10 +237,10 @@ impl Region {
 
     /// Gives the memory of a slab back to the system; zeros are read there from then on. The lane must be nobody's.
     pub(super) fn give_back(&self, lane: usize) {
-        let Slab { header, answer, bytes, .. } = self.slabs[lane];
+        let Slab { names, answer, bytes, .. } = self.slabs[lane];
         // Whole pages, which no other slab has a part of.
-        let length = (answer + bytes).next_multiple_of(PAGE_BYTES) - header;
-        let place = NonNull::new(self.place(header, length)).map(NonNull::cast::<c_void>);
+        let length = (answer + bytes).next_multiple_of(PAGE_BYTES) - names;
+        let place = NonNull::new(self.place(names, length)).map(NonNull::cast::<c_void>);
         if let Some(place) = place {
             // SAFETY: it is within the mapping, of which there are no references but those of who has the lane: nobody.
             // Where it fails the memory stays, which is no error.
@@ -257,21 +274,45 @@ impl Region {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
     }
 
+    /// The same, but that nothing is written where the same lies already.
+    fn change_to(&self, at: usize, bytes: &[u8]) {
+        for (number, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
+            let (at, mut there) = (at + number * CHUNK_BYTES, [0; CHUNK_BYTES]);
+            let place = self.place(at, chunk.len());
+            // SAFETY: the place is within the mapping, and a chunk fits into `there`. If the other side writes there at the
+            // same time it is hostile, and what it reads then is its own loss.
+            unsafe { ptr::copy_nonoverlapping(place, there.as_mut_ptr(), chunk.len()) };
+            if there[..chunk.len()] != *chunk {
+                self.copy_to(at, chunk);
+            }
+        }
+    }
+
     fn copy_from(&self, at: usize, bytes: usize, into: &mut Vec<u8>) {
-        let place = self.place(at, bytes);
         into.clear();
+        self.append_from(at, bytes, into);
+    }
+
+    fn append_from(&self, at: usize, bytes: usize, into: &mut Vec<u8>) {
+        let place = self.place(at, bytes);
         into.reserve(bytes);
-        // SAFETY: the place is within the mapping, and there is room for so many bytes, each of which is one after the copy.
-        // The other side may write there at the same time, if it is hostile; then it is a mixture that was copied, once.
+        // SAFETY: the place is within the mapping, and there is room for so many bytes behind those that there are, each of
+        // which is one after the copy. The other side may write there at the same time, if it is hostile; then it is a
+        // mixture that was copied, once.
         unsafe {
-            ptr::copy_nonoverlapping(place, into.as_mut_ptr(), bytes);
-            into.set_len(bytes);
+            ptr::copy_nonoverlapping(place, into.as_mut_ptr().add(into.len()), bytes);
+            into.set_len(into.len() + bytes);
         }
     }
 
     fn field(&self, lane: usize, field: Field) -> &AtomicU32 {
         // SAFETY: the place is a multiple of 4 within the mapping, and used by atomics alone.
         unsafe { &*self.place(Layout::lane_at(lane) + field as usize, 4).cast() }
+    }
+
+    fn long_field(&self, lane: usize, field: usize) -> &AtomicU64 {
+        // SAFETY: the place is a multiple of 8 within the mapping, and used by atomics alone.
+        unsafe { &*self.place(Layout::lane_at(lane) + field, 8).cast() }
     }
 
     fn word_at(&self, at: usize) -> &SharedWord {

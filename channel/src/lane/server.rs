@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cofferdam_protocol::call::{CallId, Fault, Header};
+use cofferdam_protocol::call::{CallId, Fault, Request};
+use cofferdam_protocol::limits::{ACTOR_BYTES_MAX, OPERATION_BYTES_MAX};
 
 use super::futex::RealFence;
 use super::processor::{HABIT, copying, processor};
 use super::region::{Field, Region};
-use super::word;
+use super::word::{self, Progress};
 use crate::answer::Written;
 use crate::patience::Patience;
 use crate::serving::shrink;
-use crate::workers::{Calls, Read, Requests, request};
+use crate::workers::{Calls, Read, Requests};
 use crate::{Broken, Deadline, OnBroken, Server, ServerConfig, Service};
 
 /// How long a caller may take to make room for an answer that is longer than the lane that it asked.
@@ -30,7 +31,7 @@ pub fn serve(
     on_broken: OnBroken,
 ) -> io::Result<Server> {
     let lanes = Lanes { region, payload_bytes_max: config.payload_bytes_max as usize };
-    let ear = Ear { from: 0, patience: Patience::new(HABIT), caller_processor: None, bytes: 0, called_by_loop: false };
+    let ear = Ear { lane: 0, patience: Patience::new(HABIT), caller_processor: None, bytes: 0, called_by_loop: false };
     Server::start((lanes, ear), service, config, on_broken)
 }
 
@@ -42,8 +43,8 @@ struct Lanes {
 
 /// Whoever has it waits at the bell.
 struct Ear {
-    /// Where to look first, so that no lane is passed over for ever.
-    from: usize,
+    /// The last that was taken. The next is where to look first, so that none is passed over for ever.
+    lane: usize,
     patience: Patience,
     /// Where the last thread that called did so.
     caller_processor: Option<u32>,
@@ -54,13 +55,32 @@ struct Ear {
 }
 
 /// One request, as it was taken.
-#[derive(Default)]
 struct Taken {
     lane: usize,
-    header: Vec<u8>,
+    call: CallId,
+    deadline: Deadline,
+    /// The actor's name, of so many bytes, and the operation's.
+    names: Vec<u8>,
+    actor_bytes: usize,
     bytes: usize,
     /// A copy, where the caller is not believed.
     payload: Vec<u8>,
+}
+
+impl Default for Taken {
+    fn default() -> Self {
+        let (names, payload) = (Vec::new(), Vec::new());
+        Self { lane: 0, call: 0, deadline: Deadline::NEVER, names, actor_bytes: 0, bytes: 0, payload }
+    }
+}
+
+impl Taken {
+    fn request(&self) -> Result<Request<'_>, Broken> {
+        let (actor, operation) = self.names.split_at(self.actor_bytes);
+        let text = |bytes| str::from_utf8(bytes).map_err(|_| Broken::Lane("a name is no text"));
+        let (actor, operation) = (text(actor)?, text(operation)?);
+        Ok(Request { call: self.call, deadline_ns: self.deadline.as_monotonic_ns(), actor, operation })
+    }
 }
 
 impl Requests for Lanes {
@@ -83,11 +103,11 @@ impl Requests for Lanes {
     }
 
     fn call(&self, taken: &Taken) -> Result<CallId, Broken> {
-        Ok(self.region.call(taken.lane).load(Ordering::Relaxed))
+        Ok(taken.call)
     }
 
     fn read<'a>(&'a self, taken: &'a Taken) -> Result<Read<'a>, Broken> {
-        let request = request(Header::read(&taken.header)?.0)?;
+        let request = taken.request()?;
         if !self.region.is_believed() {
             return Ok((request, &taken.payload, &mut []));
         }
@@ -116,9 +136,8 @@ impl Requests for Lanes {
         let tell = || mailbox.into_iter().for_each(|mailbox| region.tell_mailbox(mailbox as usize, lane));
         region.set(lane, Field::Bytes, answer.len() as u32);
         if answer.len() > region.slab_bytes(lane) {
-            let asked = request(Header::read(&taken.header)?.0)?;
             // The deadline is the caller's word.
-            let until = Deadline::from_monotonic_ns(asked.deadline_ns).min(Deadline::after(ROOM_TIMEOUT));
+            let until = taken.deadline.min(Deadline::after(ROOM_TIMEOUT));
             if word::want_more(region.word(lane), until, (tell, || calls.is_over())) {
                 room = self.room(lane, answer.len())?;
             } else {
@@ -152,11 +171,13 @@ impl Lanes {
     /// Takes what was rung for, and looks a while where that pays.
     fn look(&self, ear: &mut Ear) -> Option<usize> {
         let bell = self.region.bell();
-        let lane = bell.take(ear.from);
+        let lane = bell.take(ear.lane + 1);
         // On one processor it can't ask while we look.
         let is_apart = ear.caller_processor.is_some() && ear.caller_processor != processor();
         if lane.is_none() && is_apart && !ear.called_by_loop {
-            return ear.patience.look_beyond(copying(ear.bytes), || bell.take(ear.from));
+            // Whoever was woken for the last answer, and has not looked at it yet, is not about to ask.
+            let is_awake = || word::look(self.region.word(ear.lane)) != Progress::Answered;
+            return ear.patience.look_beyond(copying(ear.bytes), is_awake, || bell.take(ear.lane + 1));
         }
         lane
     }
@@ -166,7 +187,7 @@ impl Lanes {
         if lane >= region.layout().lanes() || !word::is_asked(region.word(lane)) {
             return Err(Broken::Lane("it rang for a lane that it has not asked"));
         }
-        ear.from = lane + 1;
+        ear.lane = lane;
         ear.called_by_loop = region.get(lane, Field::Mailbox) != 0;
         let caller = region.get(lane, Field::CallerProcessor).checked_sub(1);
         if !ear.called_by_loop && caller != ear.caller_processor {
@@ -177,7 +198,14 @@ impl Lanes {
             }
         }
         taken.lane = lane;
-        region.read_header(lane, region.get(lane, Field::HeaderBytes) as usize, &mut taken.header);
+        taken.call = region.call(lane).load(Ordering::Relaxed);
+        taken.deadline = Deadline::from_monotonic_ns(region.deadline(lane).load(Ordering::Relaxed));
+        let names = [Field::ActorBytes, Field::OperationBytes].map(|field| region.get(lane, field) as usize);
+        if taken.call == 0 || names[0] > ACTOR_BYTES_MAX || names[1] > OPERATION_BYTES_MAX {
+            return Err(Broken::Lane("it asked for what no call is"));
+        }
+        taken.actor_bytes = names[0];
+        region.read_names(lane, names, &mut taken.names);
         let bytes = region.get(lane, Field::Bytes) as usize;
         if bytes > region.slab_bytes(lane) || bytes > self.payload_bytes_max {
             return Err(Broken::Lane("the argument is longer than may be"));

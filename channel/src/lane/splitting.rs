@@ -7,21 +7,18 @@
 //! that it looks for the next call where it is, and is not fetched again.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 use nix::sched::{sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use super::processor::processor;
 use crate::Deadline;
+use crate::patience::WAKE;
 
 /// So many calls in a row on one processor say that it is not chance.
 const TOGETHER_MIN: u32 = 32;
 /// Each split that comes to nothing makes the next one wait twice as long, up to this.
 const TOGETHER_MAX: u32 = 1 << 16;
-
-/// In this time somebody who was woken on another processor has taken a call.
-const WAKE: Duration = Duration::from_micros(60);
 
 /// What is remembered of one client's calls.
 pub(super) struct Splitting {

@@ -13,13 +13,13 @@ fn both_sides_see_the_same() {
     assert_eq!(theirs.layout(), ours.layout());
     for (lane, bytes) in [(0, 100), (1, 7), (2, 10_000)] {
         let payload: Vec<u8> = (0..bytes).map(|at| (at + lane) as u8).collect();
-        ours.write_header(lane, b"header");
+        ours.write_names(lane, ["an actor", "an operation"]);
         ours.write_argument(lane, &payload);
         ours.set(lane, Field::Bytes, bytes as u32);
-        let (mut header, mut came) = (Vec::new(), Vec::new());
-        theirs.read_header(lane, 6, &mut header);
+        let (mut names, mut came) = (Vec::new(), Vec::new());
+        theirs.read_names(lane, [8, 12], &mut names);
         theirs.read_argument(lane, theirs.get(lane, Field::Bytes) as usize, &mut came);
-        assert_eq!((&*header, &came), (&b"header"[..], &payload));
+        assert_eq!((&*names, &came), (&b"an actoran operation"[..], &payload));
         // SAFETY: there is no other side but this test.
         let (argument, answer) = unsafe { theirs.in_place(lane, bytes) };
         assert_eq!(argument, payload);
@@ -43,8 +43,8 @@ fn no_number_leads_out_of_a_slab() {
     region.write_answer(0, &[2; 5000]);
     region.read_answer(0, usize::MAX, &mut came);
     assert_eq!(came, [2; 100]);
-    region.read_header(2, usize::MAX, &mut came);
-    assert_eq!(came.len(), CALL_HEADER_BYTES_MAX);
+    region.read_names(2, [usize::MAX, 1000], &mut came);
+    assert_eq!(came.len(), ACTOR_BYTES_MAX + OPERATION_BYTES_MAX);
     region.read_argument(1, 100, &mut came);
     assert_eq!(came, [0; 100], "the next slab is untouched");
 }
