@@ -5,17 +5,21 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use cofferdam_host::words::{EnvGrant, Grants};
-use cofferdam_host::{NativeCapability, Tier};
+use cofferdam_host::{NativeCapability, ProviderArchive, Tier};
 use cofferdam_tests::process::until;
 use cofferdam_tests::{Rig, artifacts, http};
 
 const HTTP: &str = "wasmcloud:httpserver";
 
 /// The server, on so many loops.
-fn server(address: SocketAddr, loops: &str) -> NativeCapability {
+fn server(archive: &ProviderArchive, address: SocketAddr, loops: &str) -> NativeCapability {
     let env = vec![EnvGrant { name: "HTTP_LOOPS".to_owned(), value: Some(loops.to_owned()) }];
     let listen = vec![address.to_string().parse().expect("an address")];
-    artifacts::provider("httpserver", HTTP).with_grants(Grants { env, listen, ..Grants::default() })
+    packed(archive).with_grants(Grants { env, listen, ..Grants::default() })
+}
+
+fn packed(archive: &ProviderArchive) -> NativeCapability {
+    NativeCapability::from_archive(archive, None).expect("what was just signed verifies")
 }
 
 /// Asks for many statuses at once, and returns those that came, in their order.
@@ -42,6 +46,7 @@ fn loops_of(pid: u32) -> usize {
 async fn several_loops_serve_at_once() {
     const CONNECTIONS: u16 = 12;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let archive = artifacts::archive("httpserver", HTTP);
     let by_default = (processors / 2).clamp(1, 16);
     // The last are as many as a process may have queues of calls.
     for (tier, loops) in
@@ -51,8 +56,8 @@ async fn several_loops_serve_at_once() {
         let address = SocketAddr::from(([127, 0, 0, 1], http::free_port()));
         let actor = rig.actor("responder", &[HTTP]).await;
         let capability = match loops {
-            Some(loops) => server(address, loops),
-            None => artifacts::provider("httpserver", HTTP),
+            Some(loops) => server(&archive, address, loops),
+            None => packed(&archive),
         };
         let provider = rig.start_provider(capability).await;
         let port = address.port().to_string();
@@ -85,8 +90,10 @@ async fn several_loops_serve_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_of_loops_that_is_none_is_refused() {
     let rig = Rig::start().await;
+    let archive = artifacts::archive("httpserver", HTTP);
     let address = SocketAddr::from(([127, 0, 0, 1], http::free_port()));
-    let refused = rig.host.start_native_capability(server(address, "0")).await.expect_err("there is no such number");
+    let refused =
+        rig.host.start_native_capability(server(&archive, address, "0")).await.expect_err("there is no such number");
     let words = "the variable HTTP_LOOPS is \"0\": it is a number from 1 to 16; mend the grant of it";
     assert!(refused.to_string().contains(words), "{refused}");
     rig.host.stop().await;
