@@ -110,7 +110,11 @@ unsafe extern "C" fn completions_create(context: *mut c_void) -> *mut abi::Compl
     let exports = unsafe { exports(context) };
     match exports.calls.completions() {
         Ok(completions) => Box::into_raw(Box::new(completions)).cast(),
-        Err(_) => std::ptr::null_mut(),
+        Err(error) => {
+            // The ABI has no place for words here.
+            exports.log.log(abi::Level::WARN.0, &format!("no further queue of completions: {error}"));
+            std::ptr::null_mut()
+        }
     }
 }
 

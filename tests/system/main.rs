@@ -11,6 +11,7 @@ mod faults;
 mod full_disk;
 mod grants;
 mod host_death;
+mod http_loops;
 mod lifecycle;
 mod matrix;
 mod mending;

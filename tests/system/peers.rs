@@ -2,6 +2,7 @@
 //! time, and that others are served meanwhile.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use cofferdam_host::control::Client;
 use cofferdam_tests::process::{alone, memory_bytes_peak, until};
@@ -9,6 +10,7 @@ use cofferdam_tests::{Rig, http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// More of them than either door has places.
 const STRANGERS: usize = 1200;
@@ -18,6 +20,9 @@ const OFFERED_BYTES: usize = 1 << 20;
 
 /// What all of them may cost in memory, of more than a gigabyte that they offer.
 const TAKEN_BYTES_MAX: u64 = 320 << 20;
+
+/// Whoever can't send a byte for so long is stuck.
+const STALLED: Duration = Duration::from_secs(1);
 
 const HTTP: &str = "wasmcloud:httpserver";
 
@@ -65,6 +70,52 @@ fn bodies_that_never_end_take_bounded_memory_and_time() {
         let grown = memory_bytes_peak(pid) - before;
         assert!(grown < TAKEN_BYTES_MAX, "{} MiB for {} MiB that were taken", grown >> 20, taken >> 20);
         assert!(taken > 100 << 20, "they did send: {} MiB", taken >> 20);
+        rig.ready_pid(&provider, 1).await;
+        rig.host.stop().await;
+    });
+}
+
+/// Each asks for ever more and reads nothing. The kernel's buffers fill, in both directions, and the server asks the actor for no more.
+#[test]
+fn answers_that_nobody_reads_take_bounded_memory() {
+    const READERS: usize = 50;
+    /// Of answers of 256 KiB, each.
+    const ASKED_BYTES: usize = 4 << 20;
+    const GROWN_BYTES_MAX: u64 = 96 << 20;
+    alone("peers::answers_that_nobody_reads_take_bounded_memory", || async {
+        let rig = Rig::start().await;
+        let actor = rig.actor("responder", &[HTTP]).await;
+        let provider = rig.provider("httpserver", HTTP).await;
+        let port = http::free_port();
+        rig.link(&actor, HTTP, &provider, &[("PORT", &*port.to_string())]).await.expect("the provider accepts");
+        let pid = rig.ready_pid(&provider, 1).await;
+        let before = memory_bytes_peak(pid);
+
+        let request = b"GET /bytes/262144 HTTP/1.1\r\nhost: h\r\n\r\n";
+        let hundred = request.repeat(100);
+        let mut readers = JoinSet::new();
+        for _ in 0..READERS {
+            let hundred = hundred.clone();
+            readers.spawn(async move {
+                let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
+                let mut asked = 0;
+                // It stays, so that the server holds all that it would.
+                while asked < ASKED_BYTES {
+                    match timeout(STALLED, stream.write(&hundred[asked % hundred.len()..])).await {
+                        Ok(written) => asked += written.expect("it is connected"),
+                        Err(_stalled) => return (stream, asked),
+                    }
+                }
+                (stream, asked)
+            });
+        }
+        let stuck = readers.join_all().await;
+        let asked: usize = stuck.iter().map(|(_, asked)| asked / request.len()).sum();
+        let served = http::get_async(format!("http://127.0.0.1:{port}/status/200")).await;
+        assert_eq!(served.expect("a good client is served in time").0, 200);
+        let grown = memory_bytes_peak(pid) - before;
+        assert!(grown < GROWN_BYTES_MAX, "{} MiB for {} GiB that were asked for", grown >> 20, asked >> 12);
+        assert!(asked > READERS * 1000, "they did ask: {asked} times");
         rig.ready_pid(&provider, 1).await;
         rig.host.stop().await;
     });

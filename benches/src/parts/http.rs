@@ -5,7 +5,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use cofferdam_tests::{Rig, http::free_port};
+use cofferdam_host::words::{EnvGrant, Grants};
+use cofferdam_tests::{Rig, artifacts, http::free_port};
 use tokio::runtime::Runtime;
 
 use crate::load::Load;
@@ -65,7 +66,11 @@ impl Ours {
         let rig = runtime.block_on(async {
             let rig = Rig::start().await;
             let actor = rig.actor("responder", &[CONTRACT]).await;
-            let provider = rig.provider("httpserver", CONTRACT).await;
+            // One loop, as the others have.
+            let env = vec![EnvGrant { name: "HTTP_LOOPS".to_owned(), value: Some("1".to_owned()) }];
+            let listen = vec![format!("127.0.0.1:{port}").parse().expect("an address")];
+            let server = artifacts::provider("httpserver", CONTRACT);
+            let provider = rig.start_provider(server.with_grants(Grants { env, listen, ..Grants::default() })).await;
             let values = [("PORT", &*port.to_string())];
             rig.link(&actor, CONTRACT, &provider, &values).await.expect("the link is accepted");
             rig

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cofferdam_provider::tokio::Calls;
 use cofferdam_provider::{Level, Request as CallRequest, monotonic_deadline};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
@@ -18,39 +19,40 @@ use crate::settings::Settings;
 use crate::site::{Phase, Site};
 use crate::wire::{Head, OPERATION, response};
 
+/// What the requests of one connection are answered with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means<'a> {
+    pub(crate) site: &'a Site,
+    /// Of the connection's loop.
+    pub(crate) calls: &'a Calls,
+    pub(crate) settings: &'a Settings,
+}
+
 /// Answers one request, whatever happens.
-pub(crate) async fn respond(
-    site: &Site,
-    settings: &Settings,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let _under_way = site.requests.enter();
-    let answer = exchange(site, settings, request).await;
+pub(crate) async fn respond(means: Means<'_>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let _under_way = means.site.requests.enter();
+    let answer = exchange(means, request).await;
     Ok(answer.unwrap_or_else(|refusal| {
         if let Some(level) = refusal.level() {
-            log(site, level, &refusal);
+            log(means.site, level, &refusal);
         }
         refusal.response()
     }))
 }
 
-async fn exchange(
-    site: &Site,
-    settings: &Settings,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Refusal> {
-    if site.phase() != Phase::Serving {
+async fn exchange(means: Means<'_>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Refusal> {
+    if means.site.phase() != Phase::Serving {
         return Err(Refusal::Draining);
     }
     if request.method() == Method::CONNECT {
         return Err(Refusal::Connect);
     }
     let (parts, mut body) = request.into_parts();
-    let answer = answer(site, settings, &parts, &mut body).await;
+    let answer = answer(means, &parts, &mut body).await;
     // Who has not been told to go on has not sent anything.
     let is_coming = !body.is_end_stream() && !parts.headers.contains_key(EXPECT);
     if is_coming && answer.as_ref().is_err_and(Refusal::leaves_body) {
-        tokio::spawn(timeout(settings.body_timeout, discard(body)));
+        tokio::spawn(timeout(means.settings.body_timeout, discard(body)));
     }
     answer
 }
@@ -61,12 +63,8 @@ async fn discard(mut body: Incoming) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-async fn answer(
-    site: &Site,
-    settings: &Settings,
-    parts: &Parts,
-    body: &mut Incoming,
-) -> Result<Response<Full<Bytes>>, Refusal> {
+async fn answer(means: Means<'_>, parts: &Parts, body: &mut Incoming) -> Result<Response<Full<Bytes>>, Refusal> {
+    let Means { site, calls, settings } = means;
     let head = Head::new(parts);
     let room = head.body_room(site.host.payload_bytes_max()).ok_or(Refusal::HeadTooLong)?;
     let limit_bytes = room.min(settings.body_bytes_max);
@@ -79,7 +77,7 @@ async fn answer(
         payload: &payload,
         deadline_ns: monotonic_deadline(settings.call_timeout),
     };
-    let answer = site.calls.call(&call).await.map_err(Refusal::CallFailed)?;
+    let answer = calls.call(&call).await.map_err(Refusal::CallFailed)?;
     let (parts, body) = response(&answer)?.into_parts();
     let body = placed(&site.rooms.responses, body).ok_or(Refusal::Crowded)?;
     Ok(Response::from_parts(parts, Full::new(body)))

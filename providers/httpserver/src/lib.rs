@@ -19,6 +19,11 @@
 //! milliseconds, up to 600000. What the reference knew and this does not (`WORKERS`, `CORS_…`, a list in `BIND`) is
 //! ignored with a warning in the log or, for the list, refused.
 //!
+//! # Event loops
+//!
+//! Connections of all links are spread over event loops, by how many each has; `loops.rs` says how many loops there are, and the
+//! granted variable `HTTP_LOOPS` (1 to 16) says otherwise. Who reads no answers is not read from either.
+//!
 //! # What a client gets
 //!
 //! | status | when |
@@ -48,23 +53,26 @@
 mod event_loop;
 mod exchange;
 mod gauge;
+mod loops;
 mod refusal;
 mod settings;
 mod site;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod write_timeout;
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cofferdam_provider::tokio::Calls;
 use cofferdam_provider::{Call, CallError, Failure, Host, Level, Link, Provider, Reply};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::event_loop::EventLoop;
+use crate::loops::Loops;
 use crate::settings::Settings;
 use crate::site::{Phase, Rooms, Site, clash, overlap};
 
@@ -77,13 +85,12 @@ const ADDRESS_VALUES: &str = "by the link's values PORT and BIND";
 /// How long the end of a listener may take; it is a few microseconds unless the event loop is stuck.
 const LISTENER_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The provider: the sites by actor, and the thread that they live on.
+/// The provider: the sites by actor, and the threads that they live on.
 #[derive(Debug)]
 pub struct HttpServer {
     // Goes first: its tasks use the rest.
-    event_loop: EventLoop,
+    loops: Loops,
     host: Host,
-    calls: Calls,
     rooms: Rooms,
     links: Mutex<Links>,
 }
@@ -106,14 +113,7 @@ impl Provider for HttpServer {
     const CONCURRENCY: u32 = 1;
 
     fn create(host: Host) -> Result<Self, Failure> {
-        let event_loop = EventLoop::start()?;
-        let calls = {
-            let _entered = event_loop.handle().enter();
-            Calls::new(host)?
-        };
-        let room = |bytes_max| Arc::new(Semaphore::new(bytes_max));
-        let rooms = Rooms { requests: room(REQUESTS_BYTES_MAX), responses: room(RESPONSES_BYTES_MAX) };
-        Ok(Self { event_loop, host, calls, rooms, links: Mutex::default() })
+        Self::on_loops(host, loops::wanted()?)
     }
 
     fn bind(&self, link: &Link<'_>) -> Result<(), Failure> {
@@ -160,7 +160,13 @@ impl Provider for HttpServer {
     }
 
     fn health(&self) -> Result<(), Failure> {
-        if self.event_loop.is_running() { Ok(()) } else { Err(Failure::new("the event loop has ended")) }
+        self.loops.check()?;
+        // Whoever binds a link right now is as good a sign of life.
+        let Ok(links) = self.links.try_lock() else { return Ok(()) };
+        match links.sites.iter().find(|(_, bound)| bound.listener.is_finished()) {
+            Some((actor, _)) => Err(Failure::new(format!("nobody accepts the connections of {actor} any more"))),
+            None => Ok(()),
+        }
     }
 
     fn shutdown(&self, within: Duration) {
@@ -180,13 +186,20 @@ impl Provider for HttpServer {
                 bound.site.connections.idle().await;
             }
         };
-        let left = give_up.saturating_duration_since(Instant::now());
         // Whoever is not done by then is cut off: the process ends.
-        let _ = self.event_loop.handle().block_on(async { timeout(left, end).await });
+        self.wait(give_up.saturating_duration_since(Instant::now()), end);
     }
 }
 
 impl HttpServer {
+    /// As [`Provider::create`], on so many event loops, or on as many as can be had.
+    pub fn on_loops(host: Host, wanted: NonZeroUsize) -> Result<Self, Failure> {
+        let loops = Loops::start(host, wanted)?;
+        let room = |bytes_max| Arc::new(Semaphore::new(bytes_max));
+        let rooms = Rooms { requests: room(REQUESTS_BYTES_MAX), responses: room(RESPONSES_BYTES_MAX) };
+        Ok(Self { loops, host, rooms, links: Mutex::default() })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Links> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,15 +219,23 @@ impl HttpServer {
             Failure::new(format!("{address} ({ADDRESS_VALUES}) cannot be served: {error}; {next}"))
         })?;
         self.host.log(Level::INFO, &format!("serving {actor} on {}", socket.local_addr()?));
-        let site = Arc::new(Site::new(self.host, self.calls.clone(), self.rooms.clone(), actor, settings));
-        let listener = site.open(socket, self.event_loop.handle())?;
+        let loops = self.loops.spread();
+        let site = Arc::new(Site::new(self.host, loops.clone(), self.rooms.clone(), actor, settings));
+        let listener = site.open(socket, loops.home()?)?;
         Ok(links.sites.insert(actor.to_owned(), Bound { site, listener }))
     }
 
     /// Ends a site; the address is free when this returns, requests under way go on.
     fn close(&self, bound: Bound) {
         bound.site.enter(Phase::Closing);
-        let _ = self.event_loop.handle().block_on(async { timeout(LISTENER_CLOSE_TIMEOUT, bound.listener).await });
+        self.wait(LISTENER_CLOSE_TIMEOUT, bound.listener);
+    }
+
+    /// Blocks until this is so, but no longer. Where no loop runs there is nothing to wait for: all went with the loops.
+    fn wait(&self, within: Duration, what: impl Future) {
+        if let Ok(home) = self.loops.spread().home() {
+            let _ = home.handle().block_on(async { timeout(within, what).await });
+        }
     }
 }
 

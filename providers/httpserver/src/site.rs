@@ -5,24 +5,25 @@
 //! Serving, Draining --close--> Closing: each connection ends after the request that it serves
 //! ```
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use cofferdam_provider::tokio::Calls;
 use cofferdam_provider::{Host, Level};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::exchange::respond;
+use crate::event_loop::EventLoop;
+use crate::exchange::{Means, respond};
 use crate::gauge::{Counted, Gauge};
+use crate::loops::{Seat, Spread};
 use crate::settings::Settings;
 use crate::write_timeout::WriteTimeout;
 
@@ -50,24 +51,34 @@ pub(crate) struct Rooms {
     pub(crate) responses: Arc<Semaphore>,
 }
 
+/// What a connection takes, until it has ended.
+#[derive(Debug)]
+struct Place {
+    // Goes first: whoever waits for the count finds the seat free.
+    seat: Seat,
+    _counted: Counted,
+}
+
 /// One link being served.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) host: Host,
-    pub(crate) calls: Calls,
     pub(crate) actor: String,
     pub(crate) rooms: Rooms,
+    /// Under way, on all loops.
     pub(crate) requests: Gauge,
+    /// Open, on all loops.
     pub(crate) connections: Gauge,
+    loops: Spread,
     settings: RwLock<Arc<Settings>>,
     phase: watch::Sender<Phase>,
 }
 
 impl Site {
-    pub(crate) fn new(host: Host, calls: Calls, rooms: Rooms, actor: &str, settings: Settings) -> Self {
+    pub(crate) fn new(host: Host, loops: Spread, rooms: Rooms, actor: &str, settings: Settings) -> Self {
         Self {
             host,
-            calls,
+            loops,
             actor: actor.to_owned(),
             rooms,
             requests: Gauge::new(),
@@ -77,12 +88,12 @@ impl Site {
         }
     }
 
-    /// Begins to accept on the event loop. The task ends, and with it the listener, when the site stops serving.
-    pub(crate) fn open(self: &Arc<Self>, listener: TcpListener, on: &Handle) -> std::io::Result<JoinHandle<()>> {
-        let _entered = on.enter();
+    /// Begins to accept on an event loop. The task ends, and with it the listener, when the site stops serving.
+    pub(crate) fn open(self: &Arc<Self>, listener: TcpListener, home: &Arc<EventLoop>) -> io::Result<JoinHandle<()>> {
+        let _entered = home.handle().enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let site = Arc::clone(self);
-        Ok(on.spawn(async move { site.accept(listener).await }))
+        let (site, at) = (Arc::clone(self), Arc::clone(home));
+        Ok(home.handle().spawn(async move { site.accept(listener, &at).await }))
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
@@ -110,7 +121,7 @@ impl Site {
         });
     }
 
-    async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener) {
+    async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener, home: &Arc<EventLoop>) {
         let mut phase = self.phase.subscribe();
         loop {
             let stream = tokio::select! {
@@ -120,8 +131,28 @@ impl Site {
             };
             // Counted here: the next one is waited for before that task has begun.
             let counted = self.connections.enter();
-            tokio::spawn(Arc::clone(&self).serve(stream, counted));
+            // There is one as long as this runs, on a loop itself.
+            let Some(seat) = self.loops.seat() else { continue };
+            let place = Place { seat, _counted: counted };
+            if let Err(error) = Arc::clone(&self).hand_over(stream, place, home) {
+                self.host.log(Level::WARN, &format!("a connection was lost on its way to its event loop: {error}"));
+            }
         }
+    }
+
+    /// Gives a connection to its loop. The socket is known to the loop that accepted it, and only one can wait for it.
+    fn hand_over(self: Arc<Self>, stream: TcpStream, place: Place, home: &Arc<EventLoop>) -> io::Result<()> {
+        if Arc::ptr_eq(place.seat.event_loop(), home) {
+            tokio::spawn(self.serve(stream, place));
+            return Ok(());
+        }
+        let on = place.seat.event_loop().handle().clone();
+        let stream = {
+            let _entered = on.enter();
+            TcpStream::from_std(stream.into_std()?)?
+        };
+        on.spawn(self.serve(stream, place));
+        Ok(())
     }
 
     /// The next connection, once there is a place for it: whoever comes beyond the limit waits in the kernel's queue.
@@ -140,12 +171,13 @@ impl Site {
         }
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, _counted: Counted) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, place: Place) {
         // Without it small answers may wait for the client's acknowledgement; where it fails they just do.
         let _ = stream.set_nodelay(true);
         let settings = self.settings();
         let io = TokioIo::new(WriteTimeout::new(stream, settings.write_timeout));
-        let service = service_fn(|request| respond(&self, &settings, request));
+        let means = Means { site: &self, calls: place.seat.event_loop().calls(), settings: &settings };
+        let service = service_fn(|request| respond(means, request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(settings.header_timeout)

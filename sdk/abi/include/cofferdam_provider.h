@@ -88,7 +88,8 @@ typedef struct cofferdam_host_v1 {
     /* Calls an actor and blocks until its answer, or the deadline. */
     cofferdam_status (*call)(void *context, const cofferdam_request *request, cofferdam_sink *reply);
 
-    /* Makes a queue for calls that don't block. One per event loop; NULL when there is no descriptor left. */
+    /* Makes a queue for calls that don't block. One per event loop; NULL when there can't be another: no
+     * descriptor is left, or the process has 16, which is the most. The host's log says which. */
     cofferdam_completions *(*completions_create)(void *context);
     /* The queue's descriptor: readable while a completion waits. It belongs to the queue; poll it, don't read it. A
      * completion that comes into an empty queue makes a new edge: whoever polls for edges (EPOLLET) calls

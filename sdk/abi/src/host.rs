@@ -70,7 +70,8 @@ pub struct HostV1 {
     /// Calls an actor and blocks until its answer, or the deadline.
     pub call: unsafe extern "C" fn(context: *mut c_void, request: *const Request, reply: *mut Sink) -> Status,
 
-    /// Makes a queue for calls that don't block. One per event loop; null when there is no descriptor left.
+    /// Makes a queue for calls that don't block. One per event loop; null when there can't be another:
+    /// no descriptor is left, or the process has 16, which is the most. The host's log says which.
     pub completions_create: unsafe extern "C" fn(context: *mut c_void) -> *mut Completions,
     /// The queue's descriptor: readable while a completion waits. It belongs to the queue; poll it, don't read it. A
     /// completion that comes into an empty queue makes a new edge: whoever polls for edges (`EPOLLET`) calls

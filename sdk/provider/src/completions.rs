@@ -34,7 +34,7 @@ impl Completions {
         // SAFETY: the host's function with the host's context.
         let queue = unsafe { (host.raw().completions_create)(host.raw().context) };
         let queue = NonNull::new(queue)
-            .ok_or_else(|| CallError::Unavailable("no descriptor is left for another queue of calls".into()))?;
+            .ok_or_else(|| CallError::Unavailable("the host has no further queue of calls; its log says why".into()))?;
         Ok(Self { host, queue })
     }
 

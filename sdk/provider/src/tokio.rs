@@ -67,10 +67,17 @@ impl Calls {
 
     /// Calls a linked actor. Dropping the future gives the call up at once.
     pub async fn call(&self, request: &Request<'_>) -> Answer {
-        let (flight, answer) = self.flights.begin(request)?;
+        let (mut flight, answer) = self.flights.begin(request)?;
         let answer = answer.await;
+        // Without an answer the driver has gone, and the call may still run.
+        flight.is_running = answer.is_err();
         drop(flight);
         answer.unwrap_or(Err(CallError::Cancelled))
+    }
+
+    /// Whether the task that takes the ends of calls has gone, with its runtime or by a panic: no call can be made any more.
+    pub fn is_closed(&self) -> bool {
+        self.flights.lock().closed
     }
 
     /// How many calls are in flight.
@@ -92,9 +99,9 @@ impl Flights {
             waiting.answers.insert(token, sender);
             token
         };
-        let mut flight = Flight { flights: Arc::clone(self), token, begun: false };
+        let mut flight = Flight { flights: Arc::clone(self), token, is_running: false };
         self.queue.start(token, request)?;
-        flight.begun = true;
+        flight.is_running = true;
         Ok((flight, receiver))
     }
 
@@ -108,14 +115,14 @@ impl Flights {
 struct Flight {
     flights: Arc<Flights>,
     token: u64,
-    begun: bool,
+    is_running: bool,
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let waited = self.flights.lock().answers.remove(&self.token);
-        if waited.is_some() && self.begun {
-            // Its completion still comes, finds nobody and is dropped.
+        self.flights.lock().answers.remove(&self.token);
+        if self.is_running {
+            // Its completion still comes, finds nobody and is dropped. If it has come just now, the host knows no such call.
             self.flights.queue.cancel(self.token);
         }
     }

@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) script: Script,
     pub(crate) state_dir: PathBuf,
     pub(crate) payload_bytes_max: usize,
+    pub(crate) queues_max: usize,
     pub(crate) seen: Mutex<Seen>,
 }
 
@@ -145,10 +146,15 @@ unsafe extern "C" fn call(context: *mut c_void, request: *const Request, reply: 
 }
 
 unsafe extern "C" fn completions_create(context: *mut c_void) -> *mut Completions {
-    let Ok(queue) = Queue::new() else { return std::ptr::null_mut() };
     // SAFETY: the context is ours.
     let world = unsafe { world(context) };
-    world.seen().queues.push(Arc::downgrade(&queue));
+    let mut seen = world.seen();
+    seen.queues.retain(|queue| queue.upgrade().is_some_and(|queue| !queue.is_destroyed()));
+    if seen.queues.len() >= world.queues_max {
+        return std::ptr::null_mut();
+    }
+    let Ok(queue) = Queue::new() else { return std::ptr::null_mut() };
+    seen.queues.push(Arc::downgrade(&queue));
     Box::into_raw(Box::new(Handle { queue, world })).cast()
 }
 

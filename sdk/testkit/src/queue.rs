@@ -83,6 +83,10 @@ impl Queue {
         self.lock().in_flight.len()
     }
 
+    pub(crate) fn is_destroyed(&self) -> bool {
+        self.lock().destroyed
+    }
+
     pub(crate) fn destroy(&self) {
         let mut state = self.lock();
         state.destroyed = true;

@@ -26,11 +26,13 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// How long a call may take, unless [`Rig::call_within`] says.
     pub timeout: Duration,
+    /// How many queues of completions there may be at once. A host's processes have 16.
+    pub queues_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { payload_bytes_max: 16 * 1024 * 1024, state_dir: None, timeout: Duration::from_secs(10) }
+        Self { payload_bytes_max: 16 * 1024 * 1024, state_dir: None, timeout: Duration::from_secs(10), queues_max: 16 }
     }
 }
 
@@ -90,6 +92,7 @@ impl Rig {
             script: Arc::new(script),
             state_dir,
             payload_bytes_max: settings.payload_bytes_max,
+            queues_max: settings.queues_max,
             seen: Mutex::new(Seen::default()),
         });
         let functions = Arc::new(Functions(world.functions()));
@@ -196,8 +199,13 @@ impl Rig {
 
     /// Calls to actors that the provider began without blocking and that have not ended.
     pub fn actor_calls_in_flight(&self) -> usize {
+        self.actor_calls_by_queue().into_iter().sum()
+    }
+
+    /// The same by queue, in the order in which the provider made them: so a test sees on which event loop a call is.
+    pub fn actor_calls_by_queue(&self) -> Vec<usize> {
         let seen = self.world.seen();
-        seen.queues.iter().filter_map(Weak::upgrade).map(|queue: Arc<Queue>| queue.in_flight()).sum()
+        seen.queues.iter().filter_map(Weak::upgrade).map(|queue: Arc<Queue>| queue.in_flight()).collect()
     }
 
     fn collect(&self, with: impl FnOnce(*mut cofferdam_provider::__abi::Sink) -> Status) -> Answer {

@@ -1,23 +1,15 @@
 //! Connections over time: keep-alive, slow clients, many at once, clients that go, and draining.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::support::{ACTOR, connect, get, read_response, read_to_end, respond, server, server_of, status_of, talk};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Waits for something that comes without an event of its own.
-fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !happened() {
-        assert!(Instant::now() < give_up, "{what} did not happen");
-        std::thread::yield_now();
-    }
-}
+use crate::support::{
+    ACTOR, PATIENCE, actor, connect, eventually, get, read_response, read_to_end, respond, server, server_of,
+    status_of, talk,
+};
 
 #[test]
 fn kept_and_pipelined() {
@@ -35,6 +27,65 @@ fn kept_and_pipelined() {
     stream.write_all(two).unwrap();
     let answers = [read_response(&mut stream), read_response(&mut stream)];
     assert_eq!(answers.map(|answer| status_of(&answer)), [201, 202]);
+}
+
+/// However many requests are written at once, and however they are cut, the answers come whole and in order.
+#[test]
+fn pipelined_in_pieces() {
+    const REQUESTS: usize = 50;
+    let (_rig, address) = server(&[]);
+    let body = |number: usize| format!("{number:02}").repeat(1 + number * 7 % 40);
+    let requests = (0..REQUESTS).map(|number| {
+        let body = body(number);
+        format!("POST /body HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    });
+    let all = requests.collect::<String>();
+    for piece_bytes in [1, 7, 1000, all.len()] {
+        let mut stream = connect(address);
+        let mut writes = stream.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| all.as_bytes().chunks(piece_bytes).for_each(|piece| writes.write_all(piece).unwrap()));
+            for number in 0..REQUESTS {
+                let body = body(number);
+                let expected = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                assert_eq!(read_response(&mut stream), expected, "in pieces of {piece_bytes}");
+            }
+        });
+    }
+}
+
+/// Who reads no answers is soon not asked for more requests either: what it wants to send stays with it, and what the
+/// server holds for it is bounded. Once it reads, it is served.
+#[test]
+fn back_pressure_reaches_the_socket() {
+    /// More than the kernel's buffers take of answers of a MiB, and next to nothing of what is asked for.
+    const CALLS_MAX: usize = 64;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let (_rig, address) = server_of(&[("WRITE_TIMEOUT_MS", "600000")], move |call| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        actor(call)
+    });
+    let mut stream = connect(address);
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let request = b"GET /large HTTP/1.1\r\nhost: h\r\n\r\n";
+    let hundred = request.repeat(100);
+    let mut sent_bytes = 0;
+    let stuck = loop {
+        // It goes on where the kernel took no more.
+        match stream.write(&hundred[sent_bytes % hundred.len()..]) {
+            Ok(written) => sent_bytes += written,
+            Err(error) => break error,
+        }
+    };
+    let asked = sent_bytes / request.len();
+    assert_eq!(stuck.kind(), ErrorKind::WouldBlock, "{stuck}");
+    let called = calls.load(Ordering::SeqCst);
+    assert!(called <= CALLS_MAX && asked > 10 * CALLS_MAX, "{called} calls for {asked} requests");
+    for _ in 0..2 * CALLS_MAX {
+        assert_eq!(status_of(&read_response(&mut stream)), 200);
+    }
+    assert!(calls.load(Ordering::SeqCst) >= 2 * CALLS_MAX);
 }
 
 #[test]

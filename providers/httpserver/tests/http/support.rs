@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cofferdam_httpserver::cofferdam_provider_v1;
 use cofferdam_testkit::abi::Status;
 use cofferdam_testkit::{ActorCall, Answer, Refused, Rig, Settings};
 use serde::{Deserialize, Serialize};
 
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const ACTOR: &str = "MACTOR";
 /// The host's payload limit in these tests.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
@@ -87,6 +87,15 @@ fn told(request: &Request) -> Vec<u8> {
     format!("{method} {path} ?{query_string} {header:?} {:?}", String::from_utf8_lossy(body)).into_bytes()
 }
 
+/// Waits for something that comes without an event of its own.
+pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !happened() {
+        assert!(Instant::now() < give_up, "{what} did not happen");
+        std::thread::yield_now();
+    }
+}
+
 /// A server with these link values besides a free port.
 pub(crate) fn server(values: &[(&str, &str)]) -> (Rig, SocketAddr) {
     server_of(values, actor)
@@ -97,7 +106,7 @@ pub(crate) fn server_of(
     script: impl Fn(&ActorCall) -> Answer + Send + Sync + 'static,
 ) -> (Rig, SocketAddr) {
     let settings = Settings { payload_bytes_max: PAYLOAD_BYTES_MAX, ..Settings::default() };
-    let rig = Rig::with(&cofferdam_provider_v1, settings, script).expect("the provider is made");
+    let rig = Rig::with(&crate::PROVIDER, settings, script).expect("the provider is made");
     rig.bind(ACTOR, &[values, &[("PORT", "0")]].concat()).expect("the link is accepted");
     let address = rig.listening()[0];
     (rig, address)
@@ -106,7 +115,7 @@ pub(crate) fn server_of(
 /// A connection that never waits for ever.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the server accepts");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     stream
 }
 
