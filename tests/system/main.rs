@@ -14,6 +14,7 @@ mod host_death;
 mod lifecycle;
 mod matrix;
 mod mending;
+mod metering;
 mod peers;
 mod policy;
 mod recovery;
