@@ -12,7 +12,8 @@ use cofferdam_host::broker::Broker;
 use cofferdam_host::policy::Policy;
 use cofferdam_host::router::{ActorRoute, LinkRoute, Routes};
 use cofferdam_host::words::{
-    ActorCall, ActorLimits, CallError, CallLimits, Callee, Deadline, Invocation, LinkKey, ProviderKey, WasmCloudEntity,
+    ActorCall, ActorLimits, CallError, CallLimits, Callee, Deadline, Invocation, LinkKey, Metering, ProviderKey,
+    WasmCloudEntity,
 };
 use cofferdam_testkit::{Rig, no_actors};
 use cofferdam_tests::artifacts;
@@ -74,6 +75,7 @@ fn route(cast: &Cast, runtime: &ActorRuntime, broker: &Arc<Broker>, template: &A
         entity: entity.clone(),
         name: cast.guest.to_owned(),
         wasm: &wasm,
+        metering: Metering::On,
         limits: ActorLimits::default(),
         call_limits: broker.limits(),
     };

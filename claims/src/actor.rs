@@ -84,9 +84,15 @@ pub fn sign_actor(
     sign(wasm, request, issuer, module).map_err(|fault| fault.on(source))
 }
 
-/// Upper-case hex SHA-256 of a module without its token: the key under which a compiled artifact can be kept.
+/// Upper-case hex SHA-256 of a module without its token, which is what its claims hold.
 pub fn module_hash(source: &str, wasm: &[u8]) -> Result<String, ClaimsError> {
     Module::parse(wasm).map(|module| module.hash()).map_err(|fault| fault.on(source))
+}
+
+/// A module without its token, every section's length in its shortest form: what is left is code, and the same for all
+/// who sign it. `None` for what has not the framing of a module; whoever compiles such bytes hears why from its engine.
+pub fn module_code(wasm: &[u8]) -> Option<Vec<u8>> {
+    Module::parse(wasm).ok().map(|module| module.without_token())
 }
 
 /// Reads a module from a file, up to [`MODULE_BYTES_MAX`]. Checks nothing else.

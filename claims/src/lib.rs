@@ -65,7 +65,9 @@ mod token;
 mod trust;
 mod wasm;
 
-pub use actor::{ActorClaims, MODULE_BYTES_MAX, inspect_actor, module_hash, read_module, sign_actor, verify_actor};
+pub use actor::{
+    ActorClaims, MODULE_BYTES_MAX, inspect_actor, module_code, module_hash, read_module, sign_actor, verify_actor,
+};
 pub use archive::{ArchiveLimits, Packing, ProviderArchive, WriteOptions, native_target};
 pub use error::{Bearer, Check, ClaimsError, Fault, deceives, printable, unreadable, unwritable};
 pub use files::{NotAFile, is_not_a_file, open_file, replace_file};
@@ -74,5 +76,5 @@ pub use metadata::{ActorMetadata, ProviderMetadata, normalize_call_alias};
 pub use needs::{AddressHalves, NeededAccess, NeededAddress, NeededPath, Needs};
 pub use nkeys::KeyPair;
 pub use token::{Inspection, TOKEN_BYTES_MAX, Validity, Verified};
-pub use trust::Trust;
+pub use trust::{Accounts, Trust};
 pub use wascap::jwt::Claims;

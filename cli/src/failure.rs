@@ -174,7 +174,7 @@ impl From<HostError> for Failure {
 fn exit_of(kind: &str) -> Exit {
     match kind {
         "denied" | "not_permitted" => Exit::Refused,
-        "deadline_exceeded" => Exit::TooLate,
+        "deadline_exceeded" | "actor_runs_on" => Exit::TooLate,
         "internal" => Exit::Bug,
         _ => Exit::Failed,
     }

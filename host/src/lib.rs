@@ -23,7 +23,7 @@ pub mod router;
 pub mod supervision;
 pub mod words;
 
-pub use cofferdam_claims::{ActorMetadata, Claims, Needs, ProviderArchive, ProviderMetadata, Trust};
+pub use cofferdam_claims::{Accounts, ActorMetadata, Claims, Needs, ProviderArchive, ProviderMetadata, Trust};
 pub use host::{
     Actor, Diagnosis, Host, HostBuilder, HostError, Measure, NativeCapability, Result, diagnose, explain_packaged,
 };

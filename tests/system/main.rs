@@ -15,6 +15,7 @@ mod http_loops;
 mod lifecycle;
 mod matrix;
 mod mending;
+mod metering;
 mod peers;
 mod policy;
 mod recovery;

@@ -11,7 +11,8 @@ use crate::table::{Cell, Table};
 
 /// Show what the running host runs: actors, providers, links
 ///
-/// The values of links are left out: they may be secrets.
+/// The values of links are left out: they may be secrets. An actor that is not metered can't be ended when it loops;
+/// what runs on after its deadline is counted beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct PsArgs {
@@ -56,7 +57,11 @@ fn section(name: &str, rows: usize, table: Table, output: &Output) -> String {
 fn actors(actors: &[ActorReport]) -> Table {
     let mut table = Table::new(["ACTOR", "NAME", "REV", "ALIAS", "CALLS", "METERED"]);
     for actor in actors {
-        let metered = if actor.metered { Cell::new("yes") } else { Cell::styled("no", Style::Bad) };
+        let metered = match (actor.metered, actor.runaways) {
+            (true, _) => Cell::new("yes"),
+            (false, 0) => Cell::styled("no", Style::Bad),
+            (false, run_on) => Cell::styled(format!("no, {run_on} run on"), Style::Bad),
+        };
         table.row([
             Cell::new(&actor.id),
             Cell::new(&actor.name),

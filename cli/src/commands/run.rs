@@ -46,6 +46,10 @@ pub(crate) struct RunArgs {
     /// [default: any account]
     #[arg(long, value_name = "ACCOUNT")]
     trust: Vec<String>,
+    /// An account (A…) whose actors run unmetered: faster, and nothing ends one that loops, see docs/actors.md; repeat it
+    /// for more [env: COFFERDAM_UNMETERED_ISSUER, with commas] [default: none, all are metered]
+    #[arg(long = "unmetered-issuer", value_name = "ACCOUNT")]
+    unmetered_issuers: Vec<String>,
     /// What to do about measures of the sandbox that this machine lacks: `required` starts no provider without them,
     /// `best-effort` does and `ps` says what is missing, `off` takes none, for debugging [env: COFFERDAM_SANDBOX]
     /// [default: required]

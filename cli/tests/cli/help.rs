@@ -61,6 +61,8 @@ fn wrong_usage_is_told_in_the_form_that_was_asked_for() {
         &["run", "--log", "cofferdam=nonsense", "-o", "json"],
         &["run", "-m", "missing.yaml", "-o", "json"],
         &["run", "--trust", "nobody", "-o", "json"],
+        &["run", "--unmetered-issuer", "AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLTYTEPDOJCU", "-o", "json"],
+        &["run", "--unmetered-issuer", "MC55H6NHSW63LK2XMMF54BVLQYRNETXE5POCIR3U5MKILGUCGAFMCRY2", "-o", "json"],
     ] {
         assert_eq!(session.run(args).status.code(), Some(2), "{args:?}");
     }

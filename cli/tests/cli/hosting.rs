@@ -88,6 +88,36 @@ fn a_host_runs_an_actor_until_it_is_told_to_end() {
 }
 
 #[test]
+fn actors_of_issuers_that_the_operator_names_run_unmetered() {
+    let mut session = session();
+    let named = format!("host: {{unmetered_issuers: [{ISSUER}]}}\nactors: [echo.wasm]\n");
+    session.file("unmetered.yaml", named.as_bytes());
+    const OTHER_ACCOUNT: &str = "ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW";
+    for (args, metered) in [
+        (&["-m", "manifest.yaml"][..], true),
+        (&["-m", "manifest.yaml", "--unmetered-issuer", ISSUER], false),
+        (&["-m", "unmetered.yaml"], false),
+        (&["-m", "unmetered.yaml", "--unmetered-issuer", OTHER_ACCOUNT], true),
+    ] {
+        let host = Running::start(&session, args);
+        let ps = session.run(&["ps", "--socket", "host.sock", "-o", "json"]);
+        let ps: Value = serde_json::from_slice(&ps.stdout).unwrap();
+        assert_eq!(
+            (&ps["actors"][0]["metered"], &ps["actors"][0]["runaways"]),
+            (&metered.into(), &0.into()),
+            "{args:?}"
+        );
+        let answer = session.run(&["call", "echo", "HandleRequest", REQUEST, "--socket", "host.sock", "-o", "json"]);
+        let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
+        assert_eq!(answer["statusCode"], 200, "{args:?}");
+        host.signal(Signal::SIGTERM);
+        let (code, _, log) = host.end();
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(log.contains("actors of these issuers run unmetered"), args != ["-m", "manifest.yaml"], "{log}");
+    }
+}
+
+#[test]
 fn an_empty_host_says_so_in_json_and_ends_by_ctrl_c() {
     let session = Session::new();
     let host = Running::start(&session, &["-o", "json", "--namespace", "lab", "--log", "off"]);

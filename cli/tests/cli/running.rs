@@ -32,13 +32,22 @@ impl Operations for Puppet {
             sandbox: "none".into(),
             state_dir: "/var/lib/cofferdam/default".into(),
             audit: "ok".into(),
-            actors: vec![ActorReport {
-                id: "MECHO".into(),
-                name: "Echo \u{1b}[2J".into(),
-                call_alias: Some("echo".into()),
-                metered: true,
-                ..Default::default()
-            }],
+            actors: vec![
+                ActorReport {
+                    id: "MECHO".into(),
+                    name: "Echo \u{1b}[2J".into(),
+                    call_alias: Some("echo".into()),
+                    metered: true,
+                    ..Default::default()
+                },
+                ActorReport {
+                    id: "MFAST".into(),
+                    name: "Fast".into(),
+                    calls_in_flight: 3,
+                    runaways: 2,
+                    ..Default::default()
+                },
+            ],
             providers: vec![
                 ProviderReport {
                     id: "VKV".into(),

@@ -36,14 +36,15 @@ impl std::fmt::Debug for ArtifactCache {
     }
 }
 
-/// Names the artifact of a module under given settings.
+/// Names the artifact of a module's code under given settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ArtifactKey([u8; 32]);
 
 impl ArtifactKey {
-    pub(super) fn new(wasm: &[u8], settings: &str) -> Self {
+    /// `code` is what the compiler is given, to the last byte.
+    pub(super) fn new(code: &[u8], settings: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("cofferdam artifact key");
-        hasher.update(blake3::hash(wasm).as_bytes());
+        hasher.update(blake3::hash(code).as_bytes());
         hasher.update(settings.as_bytes());
         Self(*hasher.finalize().as_bytes())
     }
@@ -127,8 +128,8 @@ impl ArtifactCache {
             return Err(Unusable::Unauthentic);
         }
         // SAFETY: deserialize trusts its input, which becomes native code. These very bytes, in our own memory, carry a
-        // MAC under a key that only this host has, over the hash of the module and of all compiler settings: so they
-        // are what `Module::serialize` of this wasmer made of this module, with the meter in it.
+        // MAC under a key that only this host has, over the hash of the code and of all compiler settings, the meter among
+        // them: so they are what `Module::serialize` of this wasmer made of this code, metered if that was asked for.
         let module = unsafe { Module::deserialize(engine, artifact) };
         let module = module.map_err(|error| Unusable::Refused(error.to_string()))?;
         // Best effort: the time of last use decides who is evicted first.

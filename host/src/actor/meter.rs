@@ -13,15 +13,11 @@
 //!
 //! It must never let a loop or a recursion pass without passing a control operator that it has charged.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use wasmer::sys::wasmparser::{BlockType, Operator};
 use wasmer::sys::{FunctionMiddleware, MiddlewareError, MiddlewareReaderState, ModuleMiddleware};
 use wasmer::{GlobalInit, GlobalType, LocalFunctionIndex, ModuleInfo, Mutability, Type};
-
-use super::ActorError;
-use super::shape;
-use crate::words::ActorLimits;
 
 /// Goes into the key of cached artifacts: raise it whenever the code that the meter emits changes.
 pub(super) const METER_VERSION: u32 = 1;
@@ -30,11 +26,9 @@ pub(super) const METER_VERSION: u32 = 1;
 const SLICE_POINTS: i64 = 100_000;
 
 /// The meter of one module. Refuses a second one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Meter {
-    limits: ActorLimits,
     globals: OnceLock<Globals>,
-    refusal: Mutex<Option<ActorError>>,
 }
 
 /// Indexes of the two globals that the meter adds. Neither is exported, and the guest's own code was validated before
@@ -45,39 +39,19 @@ struct Globals {
     length: u32,
 }
 
-impl Meter {
-    pub(super) fn new(limits: ActorLimits) -> Self {
-        Self { limits, globals: OnceLock::new(), refusal: Mutex::new(None) }
-    }
-
-    /// Why the module was refused, when compiling failed because of its shape.
-    pub(super) fn take_refusal(&self) -> Option<ActorError> {
-        self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-    }
-
-    fn refuse(&self, message: &str) -> MiddlewareError {
-        MiddlewareError::new("meter", message)
-    }
-}
-
 impl ModuleMiddleware for Meter {
     fn generate_function_middleware<'a>(&self, _: LocalFunctionIndex) -> Box<dyn FunctionMiddleware<'a> + 'a> {
         let globals = *self.globals.get().expect("wasmer transforms the module before its functions");
         Box::new(FunctionMeter { globals, block_points: 0 })
     }
 
-    /// Runs before any function is compiled, which makes it the place to refuse a module by its shape.
     fn transform_module_info(&self, info: &mut ModuleInfo) -> Result<(), MiddlewareError> {
-        if let Err(refusal) = shape::Shape::of(info, &self.limits) {
-            let message = refusal.to_string();
-            *self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(refusal);
-            return Err(self.refuse(&message));
-        }
         let points = info.globals.push(GlobalType::new(Type::I64, Mutability::Var)).as_u32();
         info.global_initializers.push(GlobalInit::I64Const(0));
         let length = info.globals.push(GlobalType::new(Type::I32, Mutability::Var)).as_u32();
         info.global_initializers.push(GlobalInit::I32Const(0));
-        self.globals.set(Globals { points, length }).map_err(|_| self.refuse("a meter serves one module"))
+        let second = |_| MiddlewareError::new("meter", "a meter serves one module");
+        self.globals.set(Globals { points, length }).map_err(second)
     }
 }
 

@@ -2,25 +2,32 @@
 //!
 //! [`ActorRuntime::load`] checks, compiles and starts a module; [`ActorModule`] answers invocations on the caller's own
 //! thread, on as many instances at once as its limits allow. A guest that traps, loops, or breaks the protocol costs
-//! its own call an error, by the deadline of that call; the next call gets another instance.
+//! its own call an error, by the deadline of that call; the next call gets another instance. A guest without a meter can't
+//! be stopped: it runs on threads apart from its callers.
 //!
-//! Start reading at `module.rs` (the life of a call), then `instance.rs`, then `meter.rs` (how a guest is stopped).
+//! Start reading at `instances.rs` (the life of a call), then `instance.rs`, then `meter.rs` (how a guest is stopped) and
+//! `apart.rs` (what becomes of one that can't be).
 //! This module knows neither claims nor providers: what a guest asks for goes to [`Outbound`], and nothing here may
 //! import another module of the host but the words.
-//! `unsafe` is allowed in four of its files, each for one reason that it states.
+//! `unsafe` is allowed in five of its files, each for one reason that it states.
 #![deny(unsafe_code)]
 
+mod apart;
 mod cache;
 mod clock;
 mod compile;
 mod error;
+mod gate;
 mod guest;
 mod imports;
 mod instance;
+mod instances;
+mod janitor;
 mod log;
 mod meter;
 mod module;
 mod pool;
+mod runaways;
 mod shape;
 mod wapc;
 mod wasi;
@@ -34,7 +41,7 @@ use std::sync::Arc;
 pub use error::ActorError;
 pub use module::ActorModule;
 
-use crate::words::{ActorLimits, CallLimits, Outbound, WasmCloudEntity};
+use crate::words::{ActorLimits, CallLimits, Metering, Outbound, WasmCloudEntity};
 
 /// Configuration of the [`ActorRuntime`].
 #[derive(Clone, Debug, Default)]
@@ -62,6 +69,7 @@ impl std::fmt::Debug for ArtifactCacheConfig {
 #[derive(Debug)]
 pub struct ActorRuntime {
     cache: Option<cache::ArtifactCache>,
+    shared: module::Shared,
 }
 
 /// An actor to load. The caller has verified its claims.
@@ -73,6 +81,8 @@ pub struct ActorSpec<'a> {
     pub name: String,
     /// The module.
     pub wasm: &'a [u8],
+    /// Whether its code is ended at the deadline.
+    pub metering: Metering,
     /// What each instance may use.
     pub limits: ActorLimits,
     /// What each call may use; the time-out bounds the start of an instance at load, too.
@@ -82,7 +92,8 @@ pub struct ActorSpec<'a> {
 impl ActorRuntime {
     /// Fails only for a cache directory that is not safe to use.
     pub fn new(config: ActorRuntimeConfig) -> Result<Self, ActorError> {
-        Ok(Self { cache: config.cache.map(cache::ArtifactCache::open).transpose()? })
+        let cache = config.cache.map(cache::ArtifactCache::open).transpose()?;
+        Ok(Self { cache, shared: module::Shared::default() })
     }
 
     /// Checks, compiles (or finds compiled) and starts an actor. Blocks for as long as compiling takes.
@@ -99,6 +110,6 @@ impl ActorRuntime {
             outbound,
             log: Arc::new(log),
         };
-        ActorModule::start(blueprint, spec.call_limits)
+        ActorModule::start(blueprint, spec.call_limits, spec.metering, &self.shared)
     }
 }

@@ -1,201 +1,180 @@
-//! A loaded actor: answers invocations on the caller's own thread, each on an instance of its own.
+//! A loaded actor: answers invocations, each on an instance of its own, on the caller's own thread where it is metered.
+//!
+//! The code of an unmetered actor can't be ended, so no caller's thread goes into it: it runs on threads apart
+//! ([`super::apart`]), and the caller has its answer or its error by the deadline all the same.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_channel::Cancelled;
 
 use super::ActorError;
-use super::guest::panic_text;
-use super::instance::{Blueprint, Death, Failure, First, Instance};
-use super::pool::{Lease, Pool, Refused};
-use crate::words::{CallError, CallLimits, Callee, Deadline, Invocation, Outcome, Trap};
+use super::apart::{Apart, Gone};
+use super::instance::Blueprint;
+use super::instances::Instances;
+use super::janitor::Janitor;
+use super::runaways::{HostRunaways, TooMany, Whose};
+use crate::words::{CallError, CallLimits, Callee, Deadline, Invocation, Metering, WasmCloudEntity};
 
 /// A loaded actor.
 pub struct ActorModule {
-    /// Before the blueprint, so that instances drop before the code they run.
-    pool: Pool<Instance>,
-    blueprint: Blueprint,
-    call_limits: CallLimits,
-    public_key: String,
+    pub(super) instances: Arc<Instances>,
+    /// Where an unmetered one runs.
+    apart: Option<Apart>,
 }
 
 impl std::fmt::Debug for ActorModule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ActorModule").field("actor", &self.public_key).field("pool", &self.pool.counts()).finish()
+        let (actor, pool) = (self.instances.public_key(), self.instances());
+        f.debug_struct("ActorModule").field("actor", &actor).field("pool", &pool).finish()
     }
 }
 
-impl std::fmt::Debug for Instance {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Instance")
-    }
+/// What the actors of one runtime share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) janitor: Arc<Janitor>,
+    pub(super) runaways: HostRunaways,
 }
 
 impl ActorModule {
     /// Makes the first instance at once, so that an actor whose start code fails does not load. A WASI command runs
     /// here, once, by the time-out of a call.
-    pub(super) fn start(blueprint: Blueprint, call_limits: CallLimits) -> Result<Self, ActorError> {
-        let public_key = blueprint.entity.public_key().to_owned();
-        let pool = Pool::new(blueprint.limits.instances_max);
-        let module = Self { pool, blueprint, call_limits, public_key };
+    pub(super) fn start(
+        blueprint: Blueprint,
+        call_limits: CallLimits,
+        metering: Metering,
+        shared: &Shared,
+    ) -> Result<Self, ActorError> {
+        let limit = blueprint.limits.instances_max;
+        let instances = Instances::new(blueprint, call_limits, shared.janitor.clone());
         let deadline = Deadline::after(call_limits.timeout);
-        let first = Instance::new(&module.blueprint, First { deadline, cancelled: Cancelled::never(), depth: 0 })
-            .map_err(|death| ActorError::Start { actor: module.public_key.clone(), message: say(&death) })?;
-        if module.blueprint.shape.has_guest_call
-            && let Ok(lease) = module.pool.acquire(deadline)
-        {
-            lease.put_back(first, Deadline::now());
+        let apart = match metering {
+            Metering::On => None,
+            Metering::Off => Some(Apart::new(limit, shared.runaways.clone())),
+        };
+        let module = Self { instances, apart };
+        match &module.apart {
+            None => module.instances.start(deadline)?,
+            Some(apart) => {
+                let instances = module.instances.clone();
+                let started = apart.run(deadline, move || instances.start(deadline));
+                started.map_err(|gone| module.not_started(&gone, call_limits.timeout))??;
+            }
         }
         Ok(module)
     }
 
     /// Idle and busy instances.
     pub fn instances(&self) -> (u32, u32) {
-        self.pool.counts()
+        self.instances.pool().counts()
+    }
+
+    /// Whether it is ended at the deadline of its calls.
+    pub fn metering(&self) -> Metering {
+        if self.apart.is_some() { Metering::Off } else { Metering::On }
+    }
+
+    /// Calls that run on after their deadline, each on a thread of its own. A metered actor has none.
+    pub fn runaways(&self) -> u32 {
+        self.apart.as_ref().map_or(0, Apart::runaways)
     }
 
     /// Whether it answers calls. A WASI command ran when it was loaded, and does not.
     pub fn is_callable(&self) -> bool {
-        self.blueprint.shape.has_guest_call
+        self.instances.is_callable()
     }
 
     /// Takes no more calls (they fail as for an actor that is not running) and waits for those being served, until the
-    /// deadline. Returns how many are still being served; they end by their own deadlines.
+    /// deadline. Returns how many are still being served; they end by their own deadlines, or as runaways when they like.
     pub fn retire(&self, deadline: Deadline) -> u32 {
-        self.pool.retire(deadline)
+        self.instances.pool().retire(deadline)
     }
 
-    fn check(&self, invocation: &Invocation<'_>) -> Result<(), CallError> {
-        if !self.is_callable() {
-            return Err(CallError::ActorNotCallable { actor: self.public_key.clone() });
-        }
-        let limit = self.call_limits.depth_max;
-        if invocation.depth >= limit {
-            return Err(CallError::TooDeep { target: self.blueprint.entity.to_string(), limit });
-        }
-        let bytes = invocation.payload.len().max(invocation.operation.len()) as u64;
-        self.check_payload(("argument for", Outcome::NotDelivered), bytes)?;
-        if invocation.deadline.expired() {
-            return Err(CallError::DeadlineExceeded {
-                target: self.blueprint.entity.to_string(),
-                operation: invocation.operation.to_owned(),
-                waited: Duration::ZERO,
-                outcome: Outcome::NotDelivered,
-            });
-        }
-        Ok(())
-    }
-
-    fn check_payload(&self, (what, outcome): (&str, Outcome), bytes: u64) -> Result<(), CallError> {
-        let limit = u64::from(self.call_limits.payload_bytes_max);
-        if bytes <= limit {
-            return Ok(());
-        }
-        Err(CallError::PayloadTooLarge { what: format!("{what} {}", self.blueprint.entity), bytes, limit, outcome })
-    }
-
-    fn acquire(&self, deadline: Deadline) -> Result<Lease<'_, Instance>, CallError> {
-        self.pool.acquire(deadline).map_err(|refused| match refused {
-            Refused::Full => {
-                CallError::Overloaded { target: self.blueprint.entity.to_string(), limit: self.pool.limit() }
-            }
-            Refused::Retired => CallError::NoSuchActor { actor: self.public_key.clone() },
-        })
-    }
-
-    fn make(&self, invocation: &Invocation<'_>) -> Result<Instance, CallError> {
-        let Invocation { deadline, cancelled, depth, .. } = *invocation;
+    /// On a thread apart, with a copy of the call: the caller may have gone before the guest has read it.
+    fn call_apart(&self, apart: &Apart, invocation: &Invocation<'_>) -> Result<Vec<u8>, CallError> {
         let began = Deadline::now();
-        Instance::new(&self.blueprint, First { deadline, cancelled, depth })
-            .map_err(|death| self.not_made(&death, invocation, Deadline::now().since(began)))
+        let (instances, call) = (self.instances.clone(), Copied::of(invocation));
+        let served = apart.run(invocation.deadline, move || {
+            let mut reply = Vec::new();
+            instances.call(&call.lent(), &mut reply).map(|()| reply)
+        });
+        served.map_err(|gone| self.gone(apart, gone, invocation, Deadline::now().since(began)))?
     }
 
-    /// The call did not reach the guest: no instance was there for it.
-    pub(super) fn not_made(&self, death: &Death, invocation: &Invocation<'_>, waited: Duration) -> CallError {
-        match death {
-            Death::Abandoned => self.abandoned(invocation),
-            // Its start code has no other time than that of the call.
-            Death::Trap { trap: Trap::OutOfFuel, .. } => CallError::DeadlineExceeded {
-                target: self.blueprint.entity.to_string(),
-                operation: invocation.operation.to_owned(),
-                waited,
-                outcome: Outcome::NotDelivered,
-            },
-            Death::HostPanicked(message) | Death::NotMade(message) => self.ours(message),
-            Death::Trap { .. } | Death::Exited(_) => {
-                CallError::ActorNotInstantiated { actor: self.public_key.clone(), message: say(death) }
+    fn gone(&self, apart: &Apart, gone: Gone, invocation: &Invocation<'_>, waited: Duration) -> CallError {
+        let (actor, operation) = (self.instances.public_key().to_owned(), invocation.operation.to_owned());
+        match gone {
+            Gone::Full => CallError::Overloaded { target: self.instances.target(), limit: apart.limit() },
+            Gone::RunsOn => {
+                tracing::warn!(%actor, %operation, "an unmetered actor runs on after its deadline, on a thread of its own");
+                CallError::ActorRunsOn { actor, operation, waited }
             }
+            Gone::TooMany(TooMany { whose: Whose::Actor, count }) => CallError::ActorRunaways { actor, count },
+            Gone::TooMany(TooMany { whose: Whose::Host, count }) => CallError::HostRunaways { actor, count },
+            Gone::NoThread(error) => self.instances.ours(&format!("no thread can be started for it: {error}")),
+            Gone::Panicked(message) => self.instances.ours(&message),
         }
     }
 
-    fn ours(&self, message: &str) -> CallError {
-        CallError::Internal { message: format!("{}: {message}", self.blueprint.entity) }
-    }
-
-    fn abandoned(&self, invocation: &Invocation<'_>) -> CallError {
-        CallError::CallerGone { target: self.blueprint.entity.to_string(), operation: invocation.operation.to_owned() }
-    }
-
-    fn died(&self, death: &Death, invocation: &Invocation<'_>) -> CallError {
-        let (trap, detail) = match death {
-            Death::Trap { trap, detail } => (*trap, detail.clone()),
-            Death::Exited(code) => (Trap::Exited, format!(": proc_exit({code})")),
-            Death::Abandoned => return self.abandoned(invocation),
-            Death::HostPanicked(message) | Death::NotMade(message) => return self.ours(message),
+    fn not_started(&self, gone: &Gone, timeout: Duration) -> ActorError {
+        let message = match gone {
+            Gone::RunsOn => format!("its start code did not end within {timeout:?} and runs on, as it is unmetered"),
+            Gone::TooMany(TooMany { count, .. }) => format!(
+                "{count} calls of unmetered actors run on after their deadlines, which is the limit: restart the host"
+            ),
+            Gone::NoThread(error) => format!("no thread can be started for it: {error}"),
+            Gone::Full => "no thread became free for it".to_owned(),
+            Gone::Panicked(message) => format!("the host panicked: {message}"),
         };
-        let (actor, operation) = (self.public_key.clone(), invocation.operation.to_owned());
-        CallError::ActorTrapped { actor, operation, trap, detail }
+        ActorError::Start { actor: self.instances.public_key().to_owned(), message }
     }
 }
 
 impl Callee for ActorModule {
     fn call(&self, invocation: &Invocation<'_>, reply: &mut Vec<u8>) -> Result<(), CallError> {
-        self.check(invocation)?;
-        let mut lease = self.acquire(invocation.deadline)?;
-        // Whatever fails from here on drops the lease, and with it the instance.
-        let served = catch_unwind(AssertUnwindSafe(|| {
-            let mut instance = match lease.instance.take() {
-                Some(instance) => instance,
-                None => self.make(invocation)?,
-            };
-            let outcome = instance.call(invocation, reply);
-            Ok::<_, CallError>((instance, outcome))
-        }));
-        let (instance, outcome) = match served {
-            Ok(served) => served?,
-            Err(panic) => {
-                let message = format!("{} in wasmer: {}", self.blueprint.entity, panic_text(panic.as_ref()));
-                return Err(CallError::Internal { message });
-            }
+        self.instances.check(invocation)?;
+        let Some(apart) = &self.apart else {
+            return self.instances.call(invocation, reply);
         };
-        match outcome {
-            Err(Failure::Died(death)) => Err(self.died(&death, invocation)),
-            // The actor was delivered the call, whatever became of its own.
-            Err(Failure::Late(error)) => Err(error.after_delivery()),
-            Ok(()) => {
-                lease.put_back(instance, Deadline::now());
-                Ok(())
-            }
-            Err(Failure::Guest { message, cause }) => {
-                lease.put_back(instance, Deadline::now());
-                let (actor, operation) = (self.public_key.clone(), invocation.operation.to_owned());
-                Err(CallError::ActorFailed { actor, operation, message, cause })
-            }
-            Err(Failure::AnswerTooLarge(bytes)) => {
-                lease.put_back(instance, Deadline::now());
-                self.check_payload(("answer of", Outcome::Answered), bytes)
-            }
+        let answer = self.call_apart(apart, invocation)?;
+        if reply.is_empty() {
+            *reply = answer;
+        } else {
+            reply.extend_from_slice(&answer);
         }
+        Ok(())
     }
 }
 
-/// How an instance died while it was being made, in words.
-fn say(death: &Death) -> String {
-    match death {
-        Death::Trap { trap, detail } => format!("{trap}{detail}"),
-        Death::Abandoned => "its caller has gone".to_owned(),
-        Death::Exited(code) => format!("it ended with proc_exit({code})"),
-        Death::HostPanicked(message) | Death::NotMade(message) => message.clone(),
+/// An invocation that borrows nothing.
+struct Copied {
+    origin: WasmCloudEntity,
+    target: WasmCloudEntity,
+    operation: String,
+    payload: Vec<u8>,
+    deadline: Deadline,
+    cancelled: Cancelled,
+    depth: u8,
+}
+
+impl Copied {
+    fn of(invocation: &Invocation<'_>) -> Self {
+        let Invocation { origin, target, operation, payload, deadline, cancelled, depth } = *invocation;
+        Self {
+            origin: origin.clone(),
+            target: target.clone(),
+            operation: operation.to_owned(),
+            payload: payload.to_owned(),
+            deadline,
+            cancelled: cancelled.clone(),
+            depth,
+        }
+    }
+
+    fn lent(&self) -> Invocation<'_> {
+        let Self { origin, target, operation, payload, deadline, cancelled, depth } = self;
+        let (deadline, depth) = (*deadline, *depth);
+        Invocation { origin, target, operation, payload, deadline, cancelled, depth }
     }
 }

@@ -1,16 +1,13 @@
-//! The instances of one actor: taken last-in first-out, made on demand up to a limit, waited for until a deadline.
+//! The instances of one actor: taken last-in first-out, made on demand up to a limit, waited for until a deadline, and
+//! given back when they lie idle. Whoever put one back is told when to come for it ([`Pool::sweep`]).
 //!
 //! It knows nothing of WebAssembly, never polls, and never runs foreign code (a destructor included) under its mutex.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::words::Deadline;
+use crate::words::{ActorLimits, Deadline};
 
-/// Idle instances that are kept however long they lie idle.
-const IDLE_KEPT: usize = 4;
-/// Beyond those, an instance that was not used for this long is dropped.
-const IDLE_MAX: Duration = Duration::from_secs(10);
 /// Callers that may wait for one instance, as a multiple of the limit.
 const WAITING_PER_INSTANCE: u32 = 4;
 /// No single wait is longer; a far deadline takes several.
@@ -22,11 +19,16 @@ pub(super) struct Pool<T> {
     state: Mutex<State<T>>,
     freed: Condvar,
     limit: u32,
+    idle_kept: usize,
+    idle_max: Duration,
 }
 
 #[derive(Debug)]
 struct State<T> {
+    /// The one that has lain idle for the longest comes first.
     idle: Vec<Idle<T>>,
+    /// Whether somebody was asked to come for what lies idle.
+    sweeping: bool,
     busy: u32,
     waiting: u32,
     retired: bool,
@@ -56,9 +58,11 @@ pub(super) struct Lease<'a, T> {
 }
 
 impl<T> Pool<T> {
-    pub(super) fn new(limit: u32) -> Self {
-        let state = State { idle: Vec::new(), busy: 0, waiting: 0, retired: false };
-        Self { state: Mutex::new(state), freed: Condvar::new(), limit: limit.max(1) }
+    pub(super) fn new(limits: &ActorLimits) -> Self {
+        let state = State { idle: Vec::new(), sweeping: false, busy: 0, waiting: 0, retired: false };
+        let ActorLimits { instances_max, idle_kept, idle_max, .. } = *limits;
+        let (limit, idle_kept) = (instances_max.max(1), idle_kept as usize);
+        Self { state: Mutex::new(state), freed: Condvar::new(), limit, idle_kept, idle_max }
     }
 
     pub(super) fn limit(&self) -> u32 {
@@ -119,19 +123,20 @@ impl<T> Pool<T> {
         state
     }
 
-    /// Puts an instance back, or counts it as gone, and returns what is to be dropped outside the mutex.
-    fn release(&self, instance: Option<T>, now: Deadline) -> Option<T> {
+    /// Puts an instance back, or counts it as gone. Returns when to sweep, if nobody was told yet, and what is to be
+    /// dropped outside the mutex.
+    fn release(&self, instance: Option<T>, now: Deadline) -> (Option<Deadline>, Option<T>) {
         let mut state = self.state();
         state.busy -= 1;
         let stale = match instance {
             Some(instance) if state.retired => Some(instance),
             Some(instance) => {
                 state.idle.push(Idle { instance, since: now });
-                let stale = state.idle.len() > IDLE_KEPT && now.since(state.idle[0].since) > IDLE_MAX;
-                stale.then(|| state.idle.remove(0).instance)
+                None
             }
             None => None,
         };
+        let sweep_at = if state.sweeping { None } else { self.next_sweep(&mut state) };
         // Whoever waits in `retire` waits beside those who wait for an instance: then all must look.
         let (waiting, retired) = (state.waiting > 0, state.retired);
         drop(state);
@@ -140,7 +145,25 @@ impl<T> Pool<T> {
             (false, true) => self.freed.notify_one(),
             (false, false) => {}
         }
-        stale
+        (sweep_at, stale)
+    }
+
+    /// When the first of those that are too many will have lain idle for long enough.
+    fn next_sweep(&self, state: &mut State<T>) -> Option<Deadline> {
+        state.sweeping = state.idle.len() > self.idle_kept;
+        state.sweeping.then(|| state.idle[0].since.plus(self.idle_max))
+    }
+
+    /// Gives back what lies idle for long, but for those that are kept, and returns when to come again.
+    pub(super) fn sweep(&self, now: Deadline) -> Option<Deadline> {
+        let mut state = self.state();
+        let too_many = state.idle.len().saturating_sub(self.idle_kept);
+        let old = state.idle.iter().take(too_many).take_while(|idle| now >= idle.since.plus(self.idle_max)).count();
+        let stale: Vec<_> = state.idle.drain(..old).collect();
+        let next = self.next_sweep(&mut state);
+        drop(state);
+        drop(stale);
+        next
     }
 
     /// Takes no more calls, drops what is idle, and waits for what is busy until the deadline. Returns how many calls
@@ -165,18 +188,20 @@ impl<T> Pool<T> {
 }
 
 impl<T> Lease<'_, T> {
-    /// Keeps the instance for the next call, and drops one that lay idle for long.
-    pub(super) fn put_back(mut self, instance: T, now: Deadline) {
-        let stale = self.pool.release(Some(instance), now);
+    /// Keeps the instance for the next call. Returns when to [`Pool::sweep`], where nobody is to come yet.
+    #[must_use]
+    pub(super) fn put_back(mut self, instance: T, now: Deadline) -> Option<Deadline> {
+        let (sweep_at, stale) = self.pool.release(Some(instance), now);
         self.instance = None;
         std::mem::forget(self);
         drop(stale);
+        sweep_at
     }
 }
 
 impl<T> Drop for Lease<'_, T> {
     fn drop(&mut self) {
-        let stale = self.pool.release(None, Deadline::now());
-        drop(stale);
+        // Nothing was added to what lies idle, so nobody has to come for it.
+        let _ = self.pool.release(None, Deadline::now());
     }
 }

@@ -45,6 +45,10 @@ pub struct ActorReport {
     pub calls_in_flight: u32,
     /// Whether its instructions are counted; without, an endless loop is not ended.
     pub metered: bool,
+    /// Calls of an unmetered actor that run on after their deadline, each on a thread of its own. Those that never end
+    /// go with the host.
+    #[serde(default)]
+    pub runaways: u32,
 }
 
 /// One provider under one link name.

@@ -9,7 +9,7 @@ use super::state::RunningActor;
 use super::{Actor, Host, HostError, Result};
 use crate::actor::ActorSpec;
 use crate::router::{alias_fault, call_alias};
-use crate::words::{AuditEvent, Deadline, WasmCloudEntity};
+use crate::words::{AuditEvent, Deadline, Metering, WasmCloudEntity};
 
 impl Host {
     /// Starts an actor: checks its claims against what this host trusts, compiles it, and tells the providers it is
@@ -18,10 +18,10 @@ impl Host {
         let loaded = Loaded::from(&actor);
         let started = self.load_actor(actor).await;
         self.inner.actor_load(&loaded, &started);
-        started
+        started.map(drop)
     }
 
-    async fn load_actor(&self, actor: Actor) -> Result<()> {
+    async fn load_actor(&self, actor: Actor) -> Result<Metering> {
         let running = self.inner.running()?;
         let verified = actor.verify(&self.inner.config.trust)?;
         if !self.inner.broker.policy().can_load(&verified) {
@@ -38,10 +38,11 @@ impl Host {
 
         let (runtime, outbound) = (running.actors.clone(), self.inner.broker.clone());
         let limits = actor.limits.unwrap_or(self.inner.actor_limits());
+        let metering = self.inner.config.metering_of(&verified);
         let call_limits = self.inner.config.limits;
         let (name, image, entity) = (actor.name(), actor.source.clone(), WasmCloudEntity::Actor(public_key.clone()));
         let load = move || {
-            let spec = ActorSpec { entity, name, wasm: &actor.wasm, limits, call_limits };
+            let spec = ActorSpec { entity, name, wasm: &actor.wasm, metering, limits, call_limits };
             runtime.load(spec, outbound).map_err(|source| HostError::Actor { image: actor.source.clone(), source })
         };
         let loaded = tokio::task::spawn_blocking(load).await;
@@ -60,11 +61,11 @@ impl Host {
             state.tell_of_actor(self.inner.broker.policy(), &public_key)
         };
         drop(reserved);
-        tracing::info!(actor = %public_key, "actor started");
+        tracing::info!(actor = %public_key, metered = metering == Metering::On, "actor started");
         for bound in linked {
             bound.answered_or_logged().await;
         }
-        Ok(())
+        Ok(metering)
     }
 
     /// Stops an actor: takes its links back from their providers, and waits for its calls. One that doesn't run is no

@@ -8,7 +8,7 @@ use cofferdam_claims::{KeyPair, Trust};
 use super::builder::Config;
 use super::{Actor, HostError, Inner, NativeCapability, Result};
 use crate::audit::{Audit, FOLDER};
-use crate::words::{AuditEvent, BRIEFS_MAX, Brief, LinkKey, ProviderKey};
+use crate::words::{AuditEvent, BRIEFS_MAX, Brief, LinkKey, Metering, ProviderKey};
 
 /// Takes up the log of a state directory, and writes that this host starts.
 pub(super) fn begin(config: &Config, state_dir: &Path, key: &KeyPair) -> Result<Audit> {
@@ -37,10 +37,13 @@ impl Inner {
     }
 
     /// What became of the start of an actor.
-    pub(super) fn actor_load(&self, loaded: &Loaded, outcome: &Result<()>) {
+    pub(super) fn actor_load(&self, loaded: &Loaded, outcome: &Result<Metering>) {
         let Loaded { key, name, issuer, hash, image, .. } = loaded.clone();
         self.record(match outcome {
-            Ok(()) => AuditEvent::ActorStarted { actor: key, name, issuer, hash, image },
+            Ok(metering) => {
+                let metered = *metering == Metering::On;
+                AuditEvent::ActorStarted { actor: key, name, issuer, hash, image, metered }
+            }
             Err(error) => {
                 let (error, reason) = told(error);
                 AuditEvent::ActorRefused { actor: key, image, error, reason }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_claims::Trust;
+use cofferdam_claims::{Accounts, ActorMetadata, Trust, Verified};
 
 use super::{Host, HostError, Result};
 use crate::audit::AuditSizes;
@@ -13,7 +13,7 @@ use crate::control::paths::Place;
 use crate::policy::Authorizer;
 use crate::provider::{Sandbox, Tier};
 use crate::supervision::{HealthPolicy, RestartPolicy, Timing};
-use crate::words::{ActorLimits, CallLimits};
+use crate::words::{ActorLimits, CallLimits, Metering};
 
 /// Calls that a provider gets at once, if it declares more, and calls it may make at once.
 const PROVIDER_CALLS_MAX: u32 = 128;
@@ -31,6 +31,7 @@ pub(super) struct Config {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) authorizer: Option<Arc<dyn Authorizer>>,
     pub(super) trust: Trust,
+    pub(super) unmetered: Accounts,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) socket: Option<PathBuf>,
     pub(super) shim: Option<PathBuf>,
@@ -50,11 +51,12 @@ impl Default for Config {
             labels: BTreeMap::new(),
             authorizer: None,
             trust: Trust::Any,
+            unmetered: Accounts::default(),
             state_dir: None,
             socket: None,
             shim: None,
             limits: CallLimits::default(),
-            actor_limits: ActorLimits::default(),
+            actor_limits: ActorLimits::for_processors(processors()),
             timing: Timing::default(),
             tier: Tier::default(),
             sandbox: Sandbox::default(),
@@ -98,6 +100,14 @@ impl HostBuilder {
         self
     }
 
+    /// Actors that these accounts have signed run without a meter: faster where they compute, and nothing ends one that
+    /// loops; `docs/actors.md` says what bounds it. None, unless this is called.
+    #[must_use]
+    pub fn with_unmetered_issuers(mut self, issuers: Accounts) -> Self {
+        self.config.unmetered = issuers;
+        self
+    }
+
     /// How long a call may take.
     #[must_use]
     pub fn with_rpc_timeout(mut self, timeout: Duration) -> Self {
@@ -134,7 +144,8 @@ impl HostBuilder {
         self
     }
 
-    /// What each actor may use, unless the manifest says otherwise for one.
+    /// What each actor may use, unless the manifest says otherwise for one. Unless this is called: 64 calls at once, or four
+    /// for each processor where that is more.
     #[must_use]
     pub fn with_actor_limits(mut self, limits: ActorLimits) -> Self {
         self.config.actor_limits = limits;
@@ -198,7 +209,17 @@ impl HostBuilder {
     }
 }
 
+/// How many processors this process may use.
+pub(super) fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+}
+
 impl Config {
+    /// By the issuer in the claims that were verified, and by nothing else.
+    pub(super) fn metering_of(&self, actor: &Verified<ActorMetadata>) -> Metering {
+        if self.unmetered.contains(actor.issuer()) { Metering::Off } else { Metering::On }
+    }
+
     pub(super) fn state_dir(&self) -> Result<PathBuf> {
         let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         let environment: BTreeMap<_, _> = environment.collect();

@@ -55,8 +55,9 @@ use state::State;
 /// Answers of this library.
 pub type Result<T, E = HostError> = std::result::Result<T, E>;
 
-/// Threads that carry calls of [`Host::call_actor`] at once.
-const OUTSIDE_CALLS_MAX: usize = 64;
+/// Threads that carry calls of [`Host::call_actor`] at once: so many, or four for each processor, and no more than leave
+/// the program some of the threads that tokio has for what blocks.
+const OUTSIDE_CALLS: std::ops::RangeInclusive<u32> = 64..=384;
 
 /// A call that ran into its deadline says so itself, a moment later.
 const LATE_GRACE: Duration = Duration::from_millis(250);
@@ -124,13 +125,14 @@ impl Host {
     fn new(config: Config) -> Self {
         let policy = crate::policy::Policy::new(config.authorizer.clone());
         let broker = Arc::new(Broker::new(policy, config.limits));
+        let outside_calls = (4 * builder::processors()).clamp(*OUTSIDE_CALLS.start(), *OUTSIDE_CALLS.end());
         let inner = Inner {
             config,
             running: OnceLock::new(),
             starting: tokio::sync::Mutex::default(),
             state: Mutex::new(State::default()),
             broker,
-            outside_calls: Arc::new(Semaphore::new(OUTSIDE_CALLS_MAX)),
+            outside_calls: Arc::new(Semaphore::new(outside_calls as usize)),
             stop_wanted: Notify::new(),
             host_key: OnceLock::new(),
         };
@@ -161,18 +163,7 @@ impl Host {
         let spawner = Arc::new(
             Spawner::start(config.sandbox).map_err(HostError::system("starting the thread that starts shims"))?,
         );
-        if matches!(config.trust, Trust::Any) {
-            tracing::warn!(
-                "no trusted issuers are configured: actors and providers signed by ANYONE are accepted; \
-                 name yours by `host.trust` in the manifest or `--trust`"
-            );
-        }
-        if config.sandbox == provider::Sandbox::Off {
-            tracing::warn!(
-                "the sandbox is off: providers run with the user, the files and the network of the host; \
-                 this is for debugging only"
-            );
-        }
+        warn_of(config);
         let audit = auditing::begin(config, &state_dir, &key)?;
         // The last that can fail. Whoever asks before the rest is done is told that the host has not been started.
         let server = match &config.socket {
@@ -282,6 +273,28 @@ impl Host {
     pub async fn call_actor(&self, actor: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>> {
         let timeout = self.inner.config.limits.timeout;
         Ok(self.inner.call_actor(actor, operation, payload.to_owned(), timeout).await?)
+    }
+}
+
+/// Says at each start what an operator chose that others should know of.
+fn warn_of(config: &Config) {
+    if matches!(config.trust, Trust::Any) {
+        tracing::warn!(
+            "no trusted issuers are configured: actors and providers signed by ANYONE are accepted; \
+             name yours by `host.trust` in the manifest or `--trust`"
+        );
+    }
+    if config.sandbox == provider::Sandbox::Off {
+        tracing::warn!(
+            "the sandbox is off: providers run with the user, the files and the network of the host; \
+             this is for debugging only"
+        );
+    }
+    if !config.unmetered.is_empty() {
+        tracing::warn!(
+            issuers = %config.unmetered.iter().collect::<Vec<_>>().join(" "),
+            "actors of these issuers run unmetered: nothing ends one that loops"
+        );
     }
 }
 

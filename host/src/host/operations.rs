@@ -13,7 +13,7 @@ use crate::control::{
 use crate::extras;
 use crate::links::Link;
 use crate::provider::{Binding, Provider, Want};
-use crate::words::{AuditEvent, Blame, CallError, LinkKey, Outcome, ProviderKey};
+use crate::words::{AuditEvent, Blame, CallError, LinkKey, Metering, Outcome, ProviderKey};
 
 /// Answers the operator. It does not keep the host alive.
 pub(super) struct Operator {
@@ -110,7 +110,8 @@ impl Inner {
                 revision: metadata.rev,
                 call_alias: actor.call_alias(),
                 calls_in_flight: actor.module.instances().1,
-                metered: true,
+                metered: actor.module.metering() == Metering::On,
+                runaways: actor.module.runaways(),
             }
         });
         let providers =

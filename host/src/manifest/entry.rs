@@ -15,6 +15,8 @@ pub struct HostSection {
     pub namespace: Option<String>,
     /// The public keys (`A…`) of the issuers that are trusted. None: any issuer is.
     pub trust: Vec<String>,
+    /// The public keys (`A…`) of the issuers whose actors run unmetered.
+    pub unmetered_issuers: Vec<String>,
     /// Where the host keeps what it must not forget. Absolute: a relative one started from the manifest's folder.
     pub state_dir: Option<PathBuf>,
 }
@@ -89,6 +91,7 @@ impl ActorLimitsEntry {
             memory_bytes_max: self.memory_bytes_max.unwrap_or(host.memory_bytes_max),
             table_elements_max: self.table_elements_max.unwrap_or(host.table_elements_max),
             instances_max: self.instances_max.unwrap_or(host.instances_max),
+            ..host
         }
     }
 }

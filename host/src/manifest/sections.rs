@@ -15,7 +15,8 @@ use crate::words::{CRASH_PAYLOAD_BYTES_MAX, ProviderKey, is_namespace};
 
 const MANIFEST: Known =
     Known { keys: &["labels", "host", "actors", "capabilities", "links"], later: &[], may_grow: false };
-const HOST: Known = Known { keys: &["namespace", "trust", "state_dir"], later: &[], may_grow: true };
+const HOST: Known =
+    Known { keys: &["namespace", "trust", "unmetered_issuers", "state_dir"], later: &[], may_grow: true };
 const ACTOR: Known = Known { keys: &["image_ref", "limits"], later: &[], may_grow: false };
 const ACTOR_LIMITS: Known = Known { keys: &["memory", "table_elements", "instances"], later: &[], may_grow: false };
 const CAPABILITY: Known = Known {
@@ -75,11 +76,14 @@ pub(super) fn entries<T, K: Ord>(
 }
 
 fn host(section: &Cursor<'_>, base_dir: &Path) -> Result<HostSection, ManifestError> {
-    let fields = section.fields(&HOST, "a mapping of namespace, trust and state_dir")?;
+    let fields = section.fields(&HOST, "a mapping of namespace, trust, unmetered_issuers and state_dir")?;
     let state_dir = fields.get("state_dir").map(|dir| dir.filled("a path")).transpose()?;
+    let issuers =
+        |key| entries(fields.get(key), "issuer", |issuer| public_key(issuer, KeyKind::Account), String::clone);
     Ok(HostSection {
         namespace: fields.get("namespace").map(namespace).transpose()?,
-        trust: entries(fields.get("trust"), "issuer", |key| public_key(key, KeyKind::Account), String::clone)?,
+        trust: issuers("trust")?,
+        unmetered_issuers: issuers("unmetered_issuers")?,
         state_dir: state_dir.map(|dir| base_dir.join(dir)),
     })
 }

@@ -32,6 +32,7 @@ fn fault(error: &CallError) -> Fault {
         late if late.late().is_some() => Fault::Late,
         CallError::CallerGone { .. } => Fault::Late,
         CallError::NoSuchActor { .. } | CallError::Overloaded { .. } | CallError::HostStopping => Fault::Unavailable,
+        CallError::ActorRunaways { .. } | CallError::HostRunaways { .. } => Fault::Unavailable,
         CallError::TooDeep { .. } | CallError::PayloadTooLarge { .. } | CallError::Unsendable { .. } => Fault::Invalid,
         CallError::Internal { .. } => Fault::Internal,
         _ => Fault::Failed,

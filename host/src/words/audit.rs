@@ -133,8 +133,8 @@ pub enum AuditEvent {
     },
     /// The host ends in order; a start that failed does, too.
     HostStopped { why: Brief },
-    /// An actor runs.
-    ActorStarted { actor: Brief, name: Brief, issuer: Brief, hash: Brief, image: Brief },
+    /// An actor runs. `metered` is whether it is ended at the deadline of its calls.
+    ActorStarted { actor: Brief, name: Brief, issuer: Brief, hash: Brief, image: Brief, metered: bool },
     /// An actor was not started. `actor` is empty where nobody vouches for a key.
     ActorRefused { actor: Brief, image: Brief, error: Brief, reason: Brief },
     /// An actor was stopped.

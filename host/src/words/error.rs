@@ -98,6 +98,32 @@ pub enum CallError {
         /// More, beginning with a separator, or empty.
         detail: String,
     },
+    /// The actor is not metered, and its code went on when the deadline passed: nothing ends it but itself.
+    #[error("actor {actor} did not answer {operation} within {waited:?} and runs on, as it is unmetered")]
+    ActorRunsOn {
+        /// Its public key.
+        actor: String,
+        /// The operation.
+        operation: String,
+        /// The time that it had.
+        waited: Duration,
+    },
+    /// So many calls of an unmetered actor run on after their deadlines that it gets no more.
+    #[error("actor {actor} is not called: {count} of its calls run on after their deadlines, as it is unmetered")]
+    ActorRunaways {
+        /// Its public key.
+        actor: String,
+        /// How many.
+        count: u32,
+    },
+    /// The same of all unmetered actors of this host together.
+    #[error("actor {actor} is not called: {count} calls of unmetered actors run on after their deadlines in this host")]
+    HostRunaways {
+        /// The public key of the one that was to be called.
+        actor: String,
+        /// How many.
+        count: u32,
+    },
     /// A new instance of the actor could not be made.
     #[error("actor {actor} could not be instantiated: {message}")]
     ActorNotInstantiated {

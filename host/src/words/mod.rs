@@ -23,7 +23,9 @@ pub use grants::{
     is_grant_name,
 };
 pub use invocation::{ActorCall, Callee, HostCall, Inbound, Invocation, Outbound};
-pub use limits::{ActorLimits, CRASH_PAYLOAD_BYTES_MAX, CallLimits};
+pub use limits::{
+    ActorLimits, CRASH_PAYLOAD_BYTES_MAX, CallLimits, Metering, RUNAWAYS_OF_ACTOR_MAX, RUNAWAYS_OF_HOST_MAX,
+};
 pub use namespace::{NAMESPACE_RULE, is_namespace};
 pub use restart::{Restart, RestartBudget, RestartPolicy, WhileDown};
 

@@ -34,6 +34,9 @@ fn found(file: &str, manifest: &HostManifest) -> Found {
     for account in &manifest.host.trust {
         sheet.row("trusts", account);
     }
+    for account in &manifest.host.unmetered_issuers {
+        sheet.row("unmetered", account);
+    }
     for actor in &actors {
         sheet.row("actor", actor);
     }
@@ -63,6 +66,7 @@ fn found(file: &str, manifest: &HostManifest) -> Found {
         .collect();
     let json = json!({
         "file": file, "type": "manifest", "namespace": manifest.host.namespace, "trust": manifest.host.trust,
+        "unmetered_issuers": manifest.host.unmetered_issuers,
         "actors": actors, "providers": providers, "links": links,
     });
     Found { json, sheet }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use cofferdam_claims::Trust;
+use cofferdam_claims::{Accounts, Trust};
 use cofferdam_host::control::paths::Place;
 use cofferdam_host::manifest::HostSection;
 use cofferdam_host::{HostBuilder, Sandbox};
@@ -20,6 +20,7 @@ pub(super) struct Plan {
     socket: PathBuf,
     state_dir: PathBuf,
     trust: Trust,
+    unmetered: Accounts,
     labels: Vec<(String, String)>,
     shim: Option<PathBuf>,
     sandbox: Sandbox,
@@ -38,9 +39,10 @@ impl Plan {
         let socket = place.socket(args.socket.as_deref())?;
         let state_dir = place.state_dir(args.state_dir.as_deref(), manifest.state_dir.as_deref())?;
         let trust = trust(&args.trust, environment, &manifest.trust)?;
+        let unmetered = unmetered(&args.unmetered_issuers, environment, &manifest.unmetered_issuers)?;
         let sandbox = sandbox(args.sandbox, environment)?;
         let (labels, shim) = (args.labels.clone(), args.shim.clone());
-        Ok(Self { namespace, socket, state_dir, trust, labels, shim, sandbox })
+        Ok(Self { namespace, socket, state_dir, trust, unmetered, labels, shim, sandbox })
     }
 
     pub(super) fn namespace(&self) -> &str {
@@ -57,6 +59,7 @@ impl Plan {
             .with_socket(&self.socket)
             .with_state_dir(&self.state_dir)
             .with_trust(self.trust.clone())
+            .with_unmetered_issuers(self.unmetered.clone())
             .with_sandbox(self.sandbox);
         for (name, value) in &self.labels {
             builder = builder.with_label(name, value);
@@ -89,20 +92,49 @@ fn sandbox(flag: Option<Sandbox>, environment: &BTreeMap<String, OsString>) -> R
     }
 }
 
-/// The first place that names anybody decides alone: whoever names issuers on the command line means these and no others.
-fn trust(flags: &[String], environment: &BTreeMap<String, OsString>, manifest: &[String]) -> Result<Trust, Failure> {
-    let variable = environment.get("COFFERDAM_TRUST").map(|value| value.to_string_lossy().into_owned());
-    let variable: Vec<String> = variable
-        .iter()
-        .flat_map(|accounts| accounts.split(','))
-        .map(|account| account.trim().to_owned())
-        .filter(|account| !account.is_empty())
-        .collect();
-    let accounts = [flags, &variable, manifest].into_iter().find(|accounts| !accounts.is_empty());
-    match accounts {
-        Some(accounts) => Ok(Trust::only(accounts.iter().cloned())?),
-        None => Ok(Trust::Any),
+/// Where accounts are named: by a flag, else by a variable, else in the manifest.
+struct Named<'a> {
+    flag: (&'a str, &'a [String]),
+    variable: &'a str,
+    manifest: (&'a str, &'a [String]),
+}
+
+impl Named<'_> {
+    /// The first place that names anybody decides alone: whoever names issuers on the command line means these and no
+    /// others.
+    fn accounts(&self, environment: &BTreeMap<String, OsString>) -> Result<Accounts, Failure> {
+        let variable = environment.get(self.variable).map(|value| value.to_string_lossy().into_owned());
+        let variable: Vec<String> = variable
+            .iter()
+            .flat_map(|accounts| accounts.split(','))
+            .map(|account| account.trim().to_owned())
+            .filter(|account| !account.is_empty())
+            .collect();
+        let places = [self.flag, (self.variable, &*variable), self.manifest];
+        let Some((place, accounts)) = places.into_iter().find(|(_, accounts)| !accounts.is_empty()) else {
+            return Ok(Accounts::default());
+        };
+        Accounts::new(accounts.iter().cloned()).map_err(|error| {
+            let mut failure = Failure::from(error);
+            failure.report.message = format!("{place}: {}", failure.report.message);
+            failure
+        })
     }
+}
+
+fn trust(flags: &[String], environment: &BTreeMap<String, OsString>, manifest: &[String]) -> Result<Trust, Failure> {
+    let (flag, manifest) = (("--trust", flags), ("host.trust", manifest));
+    let accounts = Named { flag, variable: "COFFERDAM_TRUST", manifest }.accounts(environment)?;
+    if accounts.is_empty() { Ok(Trust::Any) } else { Ok(accounts.into()) }
+}
+
+fn unmetered(
+    flags: &[String],
+    environment: &BTreeMap<String, OsString>,
+    manifest: &[String],
+) -> Result<Accounts, Failure> {
+    let (flag, manifest) = (("--unmetered-issuer", flags), ("host.unmetered_issuers", manifest));
+    Named { flag, variable: "COFFERDAM_UNMETERED_ISSUER", manifest }.accounts(environment)
 }
 
 #[cfg(test)]
@@ -124,7 +156,8 @@ mod tests {
 
     fn manifest() -> HostSection {
         let (namespace, state_dir) = (Some("of-manifest".to_owned()), Some("/m".into()));
-        HostSection { namespace, trust: vec![ONE.to_owned()], state_dir }
+        let unmetered_issuers = vec![ONE.to_owned()];
+        HostSection { namespace, trust: vec![ONE.to_owned()], unmetered_issuers, state_dir }
     }
 
     #[test]
@@ -167,7 +200,38 @@ mod tests {
             let plan = plan(&[], &[("COFFERDAM_TRUST", trusted)], &HostSection::default()).expect("nobody named");
             assert_eq!(plan.trust, Trust::Any);
         }
-        let wrong = plan(&["--trust", "MC55H6NHSW63LK2XMMF54BVLQYRNETXE5POCIR3U5MKILGUCGAFMCRY2"], &[], &manifest());
+        const ACTOR: &str = "MC55H6NHSW63LK2XMMF54BVLQYRNETXE5POCIR3U5MKILGUCGAFMCRY2";
+        let wrong = plan(&["--trust", ACTOR], &[], &manifest());
         assert_eq!(wrong.expect_err("an actor's key").report.kind, "key");
+    }
+
+    #[test]
+    fn all_actors_are_metered_but_those_of_named_issuers() {
+        let issuers = |flags: &[&str], variable: &str, manifest: &HostSection| {
+            plan(flags, &[("COFFERDAM_UNMETERED_ISSUER", variable)], manifest).map(|plan| plan.unmetered)
+        };
+        let none = HostSection::default();
+        let (one, both) = (Accounts::new([ONE]).expect("an account"), Accounts::new([ONE, OTHER]).expect("accounts"));
+        let other = Accounts::new([OTHER]).expect("an account");
+        let (flag, twice) = (["--unmetered-issuer", OTHER], ["--unmetered-issuer", OTHER, "--unmetered-issuer", ONE]);
+        for (flags, variable, manifest, expected) in [
+            (&[][..], " , ", &none, &Accounts::default()),
+            (&[], "", &manifest(), &one),
+            (&[], &*format!("{OTHER}, {ONE}"), &none, &both),
+            (&flag, ONE, &manifest(), &other),
+            (&twice, "", &none, &both),
+        ] {
+            assert_eq!(issuers(flags, variable, manifest).expect("accounts"), *expected, "{flags:?} {variable:?}");
+        }
+        let letter = format!("{}A", &ONE[..55]);
+        for (flags, variable, says) in [
+            (&["--unmetered-issuer", &*letter][..], "", "--unmetered-issuer: "),
+            (&[], &*letter, "COFFERDAM_UNMETERED_ISSUER: "),
+        ] {
+            let report = issuers(flags, variable, &none).expect_err("a wrong letter").report;
+            let expected = format!("{says}{letter:?} is not a public key: its checksum or prefix is wrong");
+            assert_eq!((&*report.kind, &report.message), ("key", &expected));
+            assert!(report.next.contains("copy the key again"), "{}", report.next);
+        }
     }
 }

@@ -151,6 +151,17 @@ pub(super) fn inline(body: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
+/// A module that makes one host call and answers.
+pub(super) fn calls_the_host() -> Vec<u8> {
+    let text = r#"(module
+      (import "wapc" "__host_call" (func $host_call (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "__guest_call") (param i32 i32) (result i32)
+        (call $host_call (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                         (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))))"#;
+    wat::parse_str(text).unwrap()
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 

@@ -7,6 +7,7 @@ mod nested;
 mod overshoot;
 mod pool;
 mod refused;
+mod unmetered;
 mod wasi;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use cofferdam_channel::Cancelled;
 
 use super::{ActorError, ActorModule, ActorRuntime, ActorRuntimeConfig, ActorSpec};
 use crate::words::{
-    ActorLimits, CallError, CallLimits, Callee, Deadline, HostCall, Invocation, Outbound, Outcome, WasmCloudEntity,
+    ActorLimits, CallError, CallLimits, Callee, Deadline, HostCall, Invocation, Metering, Outbound, Outcome,
+    WasmCloudEntity,
 };
 
 /// The public key of the actor under test.
@@ -52,7 +54,8 @@ pub(super) fn limits(instances_max: u32) -> ActorLimits {
 
 pub(super) fn spec(wasm: &[u8], limits: ActorLimits) -> ActorSpec<'_> {
     let call_limits = CallLimits { timeout: Duration::from_secs(5), payload_bytes_max: 1 << 20, depth_max: 16 };
-    ActorSpec { entity: WasmCloudEntity::Actor(ACTOR.into()), name: "under test".into(), wasm, limits, call_limits }
+    let (entity, name, metering) = (WasmCloudEntity::Actor(ACTOR.into()), "under test".into(), Metering::On);
+    ActorSpec { entity, name, wasm, metering, limits, call_limits }
 }
 
 pub(super) fn try_load(wasm: &[u8], limits: ActorLimits) -> Result<ActorModule, ActorError> {

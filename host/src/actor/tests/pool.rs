@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::pool::{Pool, Refused};
+use super::faults::calls_the_host;
 use super::*;
 
 const SOON: Duration = Duration::from_millis(50);
@@ -13,12 +14,12 @@ const LONG: Duration = Duration::from_secs(20);
 
 #[test]
 fn it_takes_the_last_one_put_back_and_makes_no_more_than_its_limit() {
-    let pool = Pool::new(2);
+    let pool = Pool::new(&limits(2));
     let (a, b) = (pool.acquire(Deadline::NEVER).unwrap(), pool.acquire(Deadline::NEVER).unwrap());
     assert!(a.instance.is_none() && b.instance.is_none());
     assert_eq!(pool.acquire(Deadline::after(SOON)).unwrap_err(), Refused::Full);
-    a.put_back("a", Deadline::now());
-    b.put_back("b", Deadline::now());
+    let _ = a.put_back("a", Deadline::now());
+    let _ = b.put_back("b", Deadline::now());
     assert_eq!(pool.counts(), (2, 0));
     let lease = pool.acquire(Deadline::NEVER).unwrap();
     assert_eq!(lease.instance, Some("b"));
@@ -27,21 +28,30 @@ fn it_takes_the_last_one_put_back_and_makes_no_more_than_its_limit() {
 }
 
 #[test]
-fn what_lies_idle_for_long_is_dropped_but_for_a_few() {
-    let pool = Pool::new(8);
+fn what_lies_idle_for_long_is_given_back_but_for_a_few() {
+    let (idle_kept, idle_max) = (2, Duration::from_secs(10));
+    let pool = Pool::new(&ActorLimits { idle_kept, idle_max, ..limits(8) });
     let at = |second: u64| Deadline::from_monotonic_ns(second * 1_000_000_000);
-    let leases: Vec<_> = (0..8).map(|_| pool.acquire(Deadline::NEVER).unwrap()).collect();
-    leases.into_iter().for_each(|lease| lease.put_back((), at(100)));
-    assert_eq!(pool.counts(), (8, 0), "a burst keeps its instances");
-    for (second, idle) in [(110, 8), (111, 7), (112, 6), (113, 5), (114, 4), (115, 4)] {
-        pool.acquire(Deadline::NEVER).unwrap().put_back((), at(second));
-        assert_eq!(pool.counts(), (idle, 0), "at {second} s");
+    // Put back one a second: the first that is too many says when to come, and the others need nobody else.
+    let leases: Vec<_> = (0..6).map(|_| pool.acquire(Deadline::NEVER).unwrap()).collect();
+    let told: Vec<_> = (100..).zip(leases).map(|(second, lease)| lease.put_back((), at(second))).collect();
+    assert_eq!(told, [None, None, Some(at(110)), None, None, None]);
+    for (second, next, idle) in
+        [(109, Some(110), 6), (110, Some(111), 5), (112, Some(113), 3), (113, None, 2), (999, None, 2)]
+    {
+        assert_eq!((pool.sweep(at(second)), pool.counts()), (next.map(at), (idle, 0)), "at {second} s");
     }
+    // The last one put back is taken first, so those that a lighter load leaves idle are the oldest.
+    let leases: Vec<_> = (0..3).map(|_| pool.acquire(Deadline::NEVER).unwrap()).collect();
+    let told: Vec<_> = leases.into_iter().map(|lease| lease.put_back((), at(1_000))).collect();
+    assert_eq!(told, [None, None, Some(at(1_010))], "somebody is asked again");
+    assert_eq!(pool.acquire(Deadline::NEVER).unwrap().put_back((), at(1_009)), None);
+    assert_eq!((pool.sweep(at(1_010)), pool.counts()), (None, (2, 0)));
 }
 
 #[test]
 fn waiters_are_bounded_and_woken() {
-    let pool = Pool::new(1);
+    let pool = Pool::new(&limits(1));
     let held = pool.acquire(Deadline::NEVER).unwrap();
     let served = AtomicU32::new(0);
     thread::scope(|scope| {
@@ -50,7 +60,7 @@ fn waiters_are_bounded_and_woken() {
                 scope.spawn(|| {
                     let lease = pool.acquire(Deadline::after(LONG)).unwrap();
                     served.fetch_add(1, Ordering::Relaxed);
-                    lease.put_back((), Deadline::now());
+                    let _ = lease.put_back((), Deadline::now());
                 })
             })
             .collect();
@@ -59,7 +69,7 @@ fn waiters_are_bounded_and_woken() {
             thread::yield_now();
         }
         assert_eq!(pool.acquire(Deadline::NEVER).unwrap_err(), Refused::Full);
-        held.put_back((), Deadline::now());
+        let _ = held.put_back((), Deadline::now());
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
     });
     assert_eq!((served.into_inner(), pool.counts()), (4, (1, 0)));
@@ -67,13 +77,13 @@ fn waiters_are_bounded_and_woken() {
 
 #[test]
 fn retiring_refuses_waiters_and_waits_for_what_is_busy() {
-    let pool = Pool::new(1);
+    let pool = Pool::new(&limits(1));
     let held = pool.acquire(Deadline::NEVER).unwrap();
     assert_eq!(pool.retire(Deadline::after(SOON)), 1);
     assert_eq!(pool.acquire(Deadline::NEVER).unwrap_err(), Refused::Retired);
     thread::scope(|scope| {
         let retiring = scope.spawn(|| pool.retire(Deadline::after(LONG)));
-        held.put_back((), Deadline::now());
+        let _ = held.put_back((), Deadline::now());
         assert_eq!(retiring.join().unwrap(), 0);
     });
     assert_eq!(pool.counts(), (0, 0), "nothing is kept of a retired actor");
@@ -104,6 +114,39 @@ fn sixteen_threads_share_four_instances() {
     });
     let (idle, busy) = actor.instances();
     assert!(busy == 0 && (1..=4).contains(&idle), "{idle} idle, {busy} busy");
+}
+
+/// Host calls that end when so many are made at once.
+struct Together(Barrier);
+
+impl Outbound for Together {
+    fn host_call(&self, _: &HostCall<'_>, _: &mut Vec<u8>) -> Result<(), CallError> {
+        self.0.wait();
+        Ok(())
+    }
+}
+
+#[test]
+fn many_callers_at_once_have_an_instance_each_and_idle_ones_are_given_back() {
+    const CALLERS: u32 = 32;
+    let wasm = calls_the_host();
+    let limits = ActorLimits { idle_kept: 3, idle_max: Duration::from_millis(1), ..limits(CALLERS) };
+    let runtime = ActorRuntime::new(ActorRuntimeConfig::default()).unwrap();
+    for metering in [Metering::On, Metering::Off] {
+        let spec = ActorSpec { metering, ..spec(&wasm, limits) };
+        let actor = runtime.load(spec, Arc::new(Together(Barrier::new(CALLERS as usize)))).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..CALLERS {
+                scope.spawn(|| assert_eq!(show(call_within(&actor, "Any", b"", LONG)), "ok "));
+            }
+        });
+        // Nobody calls any more, and they go all the same.
+        let patience = Deadline::after(LONG);
+        while actor.instances() != (3, 0) {
+            assert!(!patience.expired(), "{:?} of {CALLERS} lie idle", actor.instances());
+            thread::yield_now();
+        }
+    }
 }
 
 #[test]

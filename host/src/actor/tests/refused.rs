@@ -53,7 +53,7 @@ fn the_memory_and_table_it_starts_with_are_bounded() {
         );
         wat::parse_str(text).unwrap()
     };
-    let limits = ActorLimits { memory_bytes_max: 4 << 16, table_elements_max: 10, instances_max: 1 };
+    let limits = ActorLimits { memory_bytes_max: 4 << 16, table_elements_max: 10, ..limits(1) };
     assert!(try_load(&module(4, 10), limits).is_ok());
     assert!(matches!(
         try_load(&module(5, 10), limits),
@@ -109,7 +109,7 @@ fn an_instance_that_is_not_made_has_its_own_blame() {
         (Death::NotMade("out of address space".to_owned()), "internal"),
         (Death::HostPanicked("it panicked".to_owned()), "internal"),
     ] {
-        assert_eq!(actor.not_made(&death, &invocation, Duration::ZERO).kind(), kind, "{death:?}");
+        assert_eq!(actor.instances.not_made(&death, &invocation, Duration::ZERO).kind(), kind, "{death:?}");
     }
 }
 

@@ -24,6 +24,7 @@ fn events() -> Vec<AuditEvent> {
             issuer: issuer.clone(),
             hash: hash.clone(),
             image: image.clone(),
+            metered: true,
         },
         AuditEvent::ActorRefused { actor: text(""), image, error: refused.0.clone(), reason: refused.1.clone() },
         AuditEvent::ActorStopped { actor: actor.clone() },

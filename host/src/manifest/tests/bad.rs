@@ -35,6 +35,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("trust, one text",          "m.yaml", "host: {trust: ISSUER!}\n"),
     ("trust, an actor",          "m.yaml", "host:\n  trust:\n    - ISSUER!\n    - ACTOR!\n"),
     ("trust, checksum",          "m.yaml", "host:\n  trust:\n    - AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLTYTEPDOJCU\n"),
+    ("unmetered, checksum",      "m.yaml", "host:\n  unmetered_issuers:\n    - AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLTYTEPDOJCU\n"),
     ("trust, twice",             "m.yaml", "host: {trust: [ISSUER!, ISSUER!]}\n"),
     ("state_dir blank",          "m.yaml", "host: {state_dir: \"\"}\n"),
     ("an actor of nothing",      "m.yaml", "actors:\n  -\n"),

@@ -11,6 +11,7 @@ labels: {region: lab, rack: 7, ${PORT}: '${PORT}'}
 host:
   namespace: lab-1
   trust: [ISSUER!]
+  unmetered_issuers: [ISSUER!]
   state_dir: state
 actors:
   - ./echo.wasm
@@ -47,7 +48,7 @@ links:
 
 const EVERY_KEY_IN_JSON: &str = r#"{
   "labels": {"region": "lab", "rack": 7, "${PORT}": "${PORT}"},
-  "host": {"namespace": "lab-1", "trust": ["ISSUER!"], "state_dir": "state"},
+  "host": {"namespace": "lab-1", "trust": ["ISSUER!"], "unmetered_issuers": ["ISSUER!"], "state_dir": "state"},
   "actors": ["./echo.wasm", "${REGISTRY:registry.example}/kvcounter:0.1.0",
              {"image_ref": "./big.wasm", "limits": {"memory": "128 MiB", "table_elements": 1000, "instances": 4}}],
   "capabilities": [{"image_ref": "./httpserver.par.gz"}, {"image_ref": "./httpserver.par.gz", "link_name": "admin"},

@@ -10,6 +10,9 @@ impl CallError {
             Self::Denied(_) | Self::NoTarget { .. } | Self::NoSuchActor { .. } => Blame::Operator,
             Self::ActorFailed { cause: Some(cause), .. } => cause.blame(),
             Self::ActorFailed { .. } | Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => Blame::Actor,
+            Self::ActorRunsOn { .. } | Self::ActorRunaways { .. } => Blame::Actor,
+            // Of whichever actors the operator believed without a meter.
+            Self::HostRunaways { .. } => Blame::Operator,
             Self::ActorNotCallable { .. }
             | Self::TooDeep { .. }
             | Self::PayloadTooLarge { .. }
@@ -33,7 +36,7 @@ impl CallError {
                 Outcome::Unknown
             }
             Self::ActorFailed { .. } | Self::ProviderFailed { .. } => Outcome::Answered,
-            Self::ActorTrapped { .. } | Self::ProviderPanicked { .. } => Outcome::Unknown,
+            Self::ActorTrapped { .. } | Self::ActorRunsOn { .. } | Self::ProviderPanicked { .. } => Outcome::Unknown,
             Self::ProviderCrashed { .. }
             | Self::ProviderHung { .. }
             | Self::ProviderBroke { .. }
@@ -48,7 +51,8 @@ impl CallError {
     pub(crate) fn late(&self) -> Option<&Self> {
         match self {
             Self::ActorFailed { cause: Some(cause), .. } => cause.late(),
-            Self::DeadlineExceeded { .. } | Self::ActorTrapped { trap: Trap::OutOfFuel, .. } => Some(self),
+            Self::DeadlineExceeded { .. } | Self::ActorRunsOn { .. } => Some(self),
+            Self::ActorTrapped { trap: Trap::OutOfFuel, .. } => Some(self),
             _ => None,
         }
     }
@@ -69,6 +73,9 @@ impl CallError {
             Self::NoSuchActor { .. } => "no_such_actor",
             Self::ActorFailed { .. } => "actor_failed",
             Self::ActorTrapped { .. } => "actor_trapped",
+            Self::ActorRunsOn { .. } => "actor_runs_on",
+            Self::ActorRunaways { .. } => "actor_runaways",
+            Self::HostRunaways { .. } => "host_runaways",
             Self::ActorNotInstantiated { .. } => "actor_not_instantiated",
             Self::ActorNotCallable { .. } => "actor_not_callable",
             Self::ProviderFailed { .. } => "provider_failed",
@@ -103,6 +110,10 @@ impl CallError {
             Self::ActorFailed { .. } => "the actor's own words say why",
             Self::ActorTrapped { .. } | Self::ActorNotInstantiated { .. } => {
                 "mend the actor; the next call is a new one"
+            }
+            Self::ActorRunsOn { .. } => "mend the actor, or meter it: take its issuer from `--unmetered-issuer`",
+            Self::ActorRunaways { .. } | Self::HostRunaways { .. } => {
+                "see METERED in `cofferdam ps`; those that never end go with the host: restart it, with their actors metered"
             }
             Self::ActorNotCallable { .. } => "build the actor with a waPC entry point, `__guest_call`",
             Self::ProviderFailed { .. } => "the provider's own words say why",

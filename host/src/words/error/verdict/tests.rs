@@ -59,6 +59,9 @@ fn of_actors_and_hosts() -> Vec<CallError> {
         },
         CallError::ActorNotInstantiated { actor: actor.clone(), message: message.clone() },
         CallError::ActorNotCallable { actor: actor.clone() },
+        CallError::ActorRunsOn { actor: actor.clone(), operation: operation.clone(), waited: Duration::from_secs(2) },
+        CallError::ActorRunaways { actor: actor.clone(), count: 4 },
+        CallError::HostRunaways { actor: actor.clone(), count: 32 },
         late(Outcome::NotDelivered),
         late(Outcome::Unknown),
         CallError::CallerGone { target: target.clone(), operation: operation.clone() },
@@ -134,11 +137,14 @@ const fn place(error: &CallError) -> usize {
         CallError::Unsendable { .. } => 22,
         CallError::HostNotStarted => 23,
         CallError::HostStopping => 24,
+        CallError::ActorRunsOn { .. } => 25,
+        CallError::ActorRunaways { .. } => 26,
+        CallError::HostRunaways { .. } => 27,
         CallError::Internal { .. } => KINDS - 1,
     }
 }
 
-const KINDS: usize = 25;
+const KINDS: usize = 29;
 
 #[test]
 fn every_error_says_whose_fault_it_is_and_what_became_of_the_call() {
