@@ -32,6 +32,20 @@ pub(crate) trait Requests: Send + Sync + Sized + 'static {
     /// Waits until there is a request, and takes it. False when it is over. Meanwhile it hears whose callers have gone.
     fn take(&self, ear: &mut Self::Ear, taken: &mut Self::Taken, calls: &Calls) -> Result<bool, Broken>;
 
+    /// Takes a request that is there already, without the ear: for a worker that has just ended another. Only where that can
+    /// be.
+    fn take_beside(&self, _: &mut Self::Taken) -> Result<bool, Broken> {
+        Ok(false)
+    }
+
+    /// Whether the caller of what was taken so has gone.
+    fn has_gone(&self, _: &Self::Taken) -> bool {
+        false
+    }
+
+    /// As many ran as may, and one has ended: whoever takes may take again.
+    fn has_room(&self) {}
+
     /// Whether another request is there already.
     fn has_more(&self, ear: &Self::Ear) -> bool;
 
@@ -69,13 +83,23 @@ pub(crate) fn request(header: Header<'_>) -> Result<Request<'_>, Broken> {
 }
 
 /// The calls that run, one place for each worker, so that a cancel finds its call; and whether it is over.
-#[derive(Default)]
 pub(crate) struct Calls {
     running: RwLock<Vec<Arc<Running>>>,
+    busy: AtomicUsize,
+    busy_max: usize,
     over: AtomicBool,
 }
 
 impl Calls {
+    fn new(busy_max: usize) -> Self {
+        Self { running: RwLock::default(), busy: AtomicUsize::new(0), busy_max, over: AtomicBool::new(false) }
+    }
+
+    /// Whether as many run as may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) >= self.busy_max
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
@@ -117,6 +141,22 @@ impl<R: Requests> Drop for Place<R> {
     }
 }
 
+/// One of those that may run at once. Dropping it makes room.
+struct Busy<'a, R: Requests>(&'a Workers<R>);
+
+impl<'a, R: Requests> Busy<'a, R> {
+    fn begin(workers: &'a Workers<R>) -> Self {
+        workers.calls.busy.fetch_add(1, Ordering::Relaxed);
+        Self(workers)
+    }
+}
+
+impl<R: Requests> Drop for Busy<'_, R> {
+    fn drop(&mut self) {
+        self.0.calls.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl<R: Requests> Workers<R> {
     /// Begins to serve. `on_broken` is told, once, when there are no more requests to be had; workers end by themselves
     /// then.
@@ -126,7 +166,8 @@ impl<R: Requests> Workers<R> {
         config: ServerConfig,
         on_broken: OnBroken,
     ) -> io::Result<Arc<Self>> {
-        let (leadership, calls, count) = (Leadership::new(ear), Calls::default(), AtomicUsize::new(0));
+        let (leadership, count) = (Leadership::new(ear), AtomicUsize::new(0));
+        let calls = Calls::new(config.running_max);
         let workers = Arc::new(Self { requests, leadership, calls, count, service, config, on_broken });
         workers.add()?;
         Ok(workers)
@@ -180,6 +221,7 @@ impl<R: Requests> Workers<R> {
         memory: &mut Vec<u8>,
     ) -> Result<(), Broken> {
         while self.requests.take(&mut ear, taken, &self.calls)? {
+            let busy = Busy::begin(self);
             // Before another may hear that this one's caller has gone.
             running.begin(self.requests.call(taken)?);
             let more = self.requests.has_more(&ear);
@@ -189,13 +231,34 @@ impl<R: Requests> Workers<R> {
             }
             let began = Deadline::now();
             let ran = self.run(taken, running, memory);
-            R::shrink(taken);
-            shrink(memory);
             let mine = self.leadership.take_back(meanwhile, Deadline::now().since(began));
             ran?;
-            let Some(mine) = mine else { return Ok(()) };
+            let Some(mine) = mine else { return self.go_on(busy, taken, running, memory) };
             ear = mine;
         }
+        Ok(())
+    }
+
+    /// Another leads: runs what lies ready, for which nobody has to be woken.
+    fn go_on(
+        &self,
+        busy: Busy<'_, R>,
+        taken: &mut R::Taken,
+        running: &Running,
+        memory: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        while !self.calls.is_over() && self.requests.take_beside(taken)? {
+            let call = self.requests.call(taken)?;
+            running.begin(call);
+            // Whoever leads may have heard of it before there was anybody to tell.
+            if self.requests.has_gone(taken) {
+                running.cancel(call);
+            }
+            self.run(taken, running, memory)?;
+        }
+        drop(busy);
+        // Whoever leads may have found that as many run as may.
+        self.requests.has_room();
         Ok(())
     }
 
@@ -208,7 +271,7 @@ impl<R: Requests> Workers<R> {
         }
     }
 
-    fn run(&self, taken: &R::Taken, running: &Running, memory: &mut Vec<u8>) -> Result<(), Broken> {
+    fn run(&self, taken: &mut R::Taken, running: &Running, memory: &mut Vec<u8>) -> Result<(), Broken> {
         let (request, payload, room) = self.requests.read(taken)?;
         let (deadline, cancelled) = (Deadline::from_monotonic_ns(request.deadline_ns), running.cancelled());
         let Request { call, actor, operation, .. } = request;
@@ -216,7 +279,10 @@ impl<R: Requests> Workers<R> {
         let mut answer = Answer::new(room, memory);
         let result = serving::run(&*self.service, &incoming, self.config.payload_bytes_max, &mut answer);
         running.end();
-        self.requests.answer(taken, result, answer.written(), &self.calls)
+        let answered = self.requests.answer(taken, result, answer.written(), &self.calls);
+        R::shrink(taken);
+        shrink(memory);
+        answered
     }
 
     fn report(&self, broken: &Broken) {

@@ -13,8 +13,6 @@ use super::turns::{Queue, Turn, Waiter, next_of_each};
 use super::word::LANES_IN_WORD;
 use crate::Deadline;
 
-/// How many calls may wait for each that may be in flight.
-const WAITING_PER_CALL: usize = 16;
 /// How long whoever is next waits before it looks for lanes that came back by themselves, where any are to.
 const LEFT_LOOK: Duration = Duration::from_millis(2);
 
@@ -29,6 +27,7 @@ pub(super) struct Claims {
     in_use: AtomicUsize,
     in_use_max: usize,
     waiting: AtomicUsize,
+    waiting_max: usize,
     queue: Mutex<Queue>,
     /// Told to those who wait for a second lane.
     released: Condvar,
@@ -44,7 +43,7 @@ pub(super) enum NoLane {
 }
 
 impl Claims {
-    pub(super) fn new(lanes: usize, in_use_max: usize) -> Self {
+    pub(super) fn new(lanes: usize, in_use_max: usize, waiting_max: usize) -> Self {
         let words = lanes.div_ceil(LANES_IN_WORD);
         let none = || (0..words).map(|_| AtomicU32::new(0)).collect::<Vec<_>>();
         let this = Self {
@@ -55,16 +54,12 @@ impl Claims {
             in_use: AtomicUsize::new(0),
             in_use_max: in_use_max.min(lanes),
             waiting: AtomicUsize::new(0),
+            waiting_max,
             queue: Mutex::default(),
             released: Condvar::new(),
         };
         (0..lanes).for_each(|lane| this.set(&this.free, lane));
         this
-    }
-
-    /// How many calls are in flight at most.
-    pub(super) const fn in_use_max(&self) -> usize {
-        self.in_use_max
     }
 
     /// How many are, and how many wait.
@@ -116,7 +111,7 @@ impl Claims {
     /// Gets in line for one of `among`. Whoever does not leave by itself is passed over from the deadline on.
     pub(super) fn queue(&self, among: Range<usize>, deadline: Deadline, waiter: Waiter) -> Result<Arc<Turn>, NoLane> {
         let mut queue = self.queue.lock();
-        if queue.len() >= WAITING_PER_CALL * self.in_use_max {
+        if queue.len() >= self.waiting_max {
             return Err(NoLane::Crowded);
         }
         let turn = Arc::new(Turn { among, deadline, waiter });

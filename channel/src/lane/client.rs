@@ -26,11 +26,19 @@ use crate::{Broken, CallFailure, Client, Deadline, OnBroken, Outgoing};
 /// Larger payloads are read where they were written: their caches are worth more than the wait.
 const SPLIT_BYTES_MAX: usize = 64 << 10;
 
+/// How many calls may be in flight or lie ready for each that the callee runs. Its workers go from one call to the next that
+/// lies ready, without anybody on this side having to be woken first.
+const READY_PER_CALL: usize = 2;
+/// How many calls more may wait for each that the callee runs.
+const WAITING_PER_CALL: usize = 16;
+
 /// The asking end of one direction, in lanes.
 pub struct LaneClient {
     pub(super) region: Arc<Region>,
     pub(super) claims: Claims,
     notes: Notes,
+    /// What the callee runs at once.
+    pub(super) running_max: usize,
     payload_bytes_max: u32,
     wear: Wear,
     patience: Patience,
@@ -66,12 +74,15 @@ pub(super) enum Left {
 pub(super) struct Corrupt(pub(super) Broken);
 
 impl LaneClient {
-    /// Asks in the lanes of `region`, in so many at once. `on_broken` is told, once, when the callee writes what may not
+    /// Asks in the lanes of `region`, a callee that runs so many calls at once. `on_broken` is told, once, when the callee writes what may not
     /// stand there; calls in flight stay until [`Client::close`] says why, or their deadline.
-    pub fn new(region: Arc<Region>, in_flight_max: usize, payload_bytes_max: u32, on_broken: OnBroken) -> Self {
+    pub fn new(region: Arc<Region>, running_max: usize, payload_bytes_max: u32, on_broken: OnBroken) -> Self {
         let lanes = region.layout().lanes();
+        let running_max = running_max.min(lanes);
+        let in_use_max = (READY_PER_CALL * running_max).min(lanes);
         Self {
-            claims: Claims::new(lanes, in_flight_max),
+            claims: Claims::new(lanes, in_use_max, WAITING_PER_CALL * running_max),
+            running_max,
             notes: Notes::new(lanes),
             region,
             payload_bytes_max,
@@ -99,7 +110,7 @@ impl LaneClient {
         let (is_over, next_look) = (|| self.is_over() || call.is_over(), || call.next_look());
         let claimed = self.claims.claim(among, &|lane| self.came_back(lane), (&is_over, &next_look));
         claimed.map_err(|why| match why {
-            NoLane::Crowded => CallFailure::Overloaded { limit: self.claims.in_use_max() },
+            NoLane::Crowded => CallFailure::Overloaded { limit: self.running_max },
             NoLane::Over if self.is_over() => self.failed(false),
             NoLane::Over => call.given_up(false),
         })
@@ -160,7 +171,10 @@ impl LaneClient {
                     let has_changed = || (word::look(word) != Progress::Asked).then_some(());
                     let (copying, is_taken) =
                         (copying(call.payload.len()), || !self.region.bell().is_rung_for(lanes.asked));
-                    if self.are_apart(lanes.asked)
+                    // A call that has to wait for another is not looked for.
+                    let is_next = self.claims.counts().0 <= self.running_max;
+                    if is_next
+                        && self.are_apart(lanes.asked)
                         && self.patience.look_beyond(copying, is_taken, has_changed).is_some()
                     {
                         continue;
@@ -273,7 +287,7 @@ impl LaneClient {
             return Left::Answered;
         }
         self.claims.leave(lanes.asked, lanes.more);
-        self.region.gone().ring::<RealFence>(lanes.asked);
+        self.region.gone().ring_loudly::<RealFence>(lanes.asked);
         Left::Running
     }
 
@@ -345,7 +359,7 @@ impl Client for LaneClient {
 
     fn overdue(&self, moment: Deadline) -> (usize, usize) {
         self.take_back();
-        (self.notes.overdue(moment), self.claims.in_use_max())
+        (self.notes.overdue(moment), self.running_max)
     }
 }
 

@@ -118,7 +118,7 @@ impl Mailbox {
             let own = self.post().own().clone();
             let turn = client.claims.queue(among, call.deadline, Waiter::Loop(Arc::new(move || own.tell())));
             let turn = turn.map_err(|why| match why {
-                NoLane::Crowded => CallFailure::Overloaded { limit: client.claims.in_use_max() },
+                NoLane::Crowded => CallFailure::Overloaded { limit: client.running_max },
                 NoLane::Over => client.failed(false),
             })?;
             let (actor, operation) = (call.actor.to_owned(), call.operation.to_owned());

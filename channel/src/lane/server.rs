@@ -90,12 +90,35 @@ impl Requests for Lanes {
     fn take(&self, ear: &mut Ear, taken: &mut Taken, calls: &Calls) -> Result<bool, Broken> {
         while !calls.is_over() {
             self.hear_who_has_gone(calls);
+            if calls.is_full() {
+                self.sleep_full(calls);
+                continue;
+            }
             match self.look(ear) {
-                Some(lane) => return self.copy(lane, ear, taken).map(|()| true),
+                Some(lane) => {
+                    self.copy(lane, taken)?;
+                    self.note(ear, taken);
+                    return Ok(true);
+                }
                 None => self.sleep(calls),
             }
         }
         Ok(false)
+    }
+
+    fn take_beside(&self, taken: &mut Taken) -> Result<bool, Broken> {
+        match self.region.bell().take(taken.lane + 1) {
+            Some(lane) => self.copy(lane, taken).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn has_gone(&self, taken: &Taken) -> bool {
+        word::is_given_up(self.region.word(taken.lane))
+    }
+
+    fn has_room(&self) {
+        self.region.bell().has_room::<RealFence>();
     }
 
     fn has_more(&self, _: &Ear) -> bool {
@@ -182,12 +205,10 @@ impl Lanes {
         lane
     }
 
-    fn copy(&self, lane: usize, ear: &mut Ear, taken: &mut Taken) -> Result<(), Broken> {
-        let region = &self.region;
-        if lane >= region.layout().lanes() || !word::is_asked(region.word(lane)) {
-            return Err(Broken::Lane("it rang for a lane that it has not asked"));
-        }
-        ear.lane = lane;
+    /// What is worth to know of a call for the next.
+    fn note(&self, ear: &mut Ear, taken: &Taken) {
+        let (region, lane) = (&self.region, taken.lane);
+        (ear.lane, ear.bytes) = (lane, taken.bytes);
         ear.called_by_loop = region.get(lane, Field::Mailbox) != 0;
         let caller = region.get(lane, Field::CallerProcessor).checked_sub(1);
         if !ear.called_by_loop && caller != ear.caller_processor {
@@ -196,6 +217,13 @@ impl Lanes {
             if region.is_believed() {
                 ear.patience.begin_anew();
             }
+        }
+    }
+
+    fn copy(&self, lane: usize, taken: &mut Taken) -> Result<(), Broken> {
+        let region = &self.region;
+        if lane >= region.layout().lanes() || !word::is_asked(region.word(lane)) {
+            return Err(Broken::Lane("it rang for a lane that it has not asked"));
         }
         taken.lane = lane;
         taken.call = region.call(lane).load(Ordering::Relaxed);
@@ -210,7 +238,7 @@ impl Lanes {
         if bytes > region.slab_bytes(lane) || bytes > self.payload_bytes_max {
             return Err(Broken::Lane("the argument is longer than may be"));
         }
-        (taken.bytes, ear.bytes) = (bytes, bytes);
+        taken.bytes = bytes;
         if !region.is_believed() {
             region.read_argument(lane, bytes, &mut taken.payload);
         }
@@ -220,6 +248,11 @@ impl Lanes {
     fn sleep(&self, calls: &Calls) {
         let is_wanted = || self.region.gone().is_rung() || calls.is_over();
         self.region.bell().sleep_unless::<RealFence>(Deadline::NEVER, is_wanted);
+    }
+
+    fn sleep_full(&self, calls: &Calls) {
+        let is_wanted = || self.region.gone().is_rung() || calls.is_over() || !calls.is_full();
+        self.region.bell().sleep_full::<RealFence>(is_wanted);
     }
 
     fn hear_who_has_gone(&self, calls: &Calls) {

@@ -8,7 +8,7 @@
 //!
 //! **The bell** says which lanes have been asked and not been taken, one bit for each, and whether the callee sleeps. Those
 //! are two words, so each side writes its own first and then looks at the other's, with a `SeqCst` fence between: one of
-//! them sees the other.
+//! them sees the other. So it is with a callee that runs as many calls as it may, and what makes room again.
 //!
 //! The code is over a small trait, because the real words lie in shared memory, and loom's can't.
 
@@ -34,6 +34,11 @@ const WAITS: u32 = 0x100;
 const GONE: u32 = 0x200;
 /// The connection is over, by the caller's word.
 const CLOSED: u32 = 0x400;
+
+/// The callee sleeps, and is to be woken for whatever comes.
+const SLEEPS: u32 = 1;
+/// The callee sleeps, can take no more calls, and is to be woken for who has gone.
+const IS_FULL: u32 = 2;
 
 /// A word in shared memory, on which one side can sleep.
 pub(super) trait Word {
@@ -182,7 +187,7 @@ pub(super) fn rest(word: &impl Word) {
 pub(super) struct Bell<'a, W> {
     /// 32 lanes a word.
     pub(super) asked: &'a [W],
-    /// 1 while the callee sleeps, or is about to.
+    /// [`SLEEPS`] or [`IS_FULL`] while the callee sleeps, or is about to.
     pub(super) asleep: &'a W,
 }
 
@@ -190,8 +195,17 @@ pub(super) struct Bell<'a, W> {
 pub(super) const LANES_IN_WORD: usize = u32::BITS as usize;
 
 impl<W: Word> Bell<'_, W> {
-    /// The caller: rings for a lane that it has just asked.
+    /// The caller: rings for a lane that it has just asked. Whoever can take no more is not woken.
     pub(super) fn ring<F: Fence>(&self, lane: usize) {
+        self.asked[lane / LANES_IN_WORD].fetch_or(1 << (lane % LANES_IN_WORD), Ordering::Release);
+        F::full();
+        if self.asleep.load(Ordering::Relaxed) == SLEEPS && self.asleep.swap(0, Ordering::Relaxed) != 0 {
+            self.asleep.wake();
+        }
+    }
+
+    /// The caller: rings for who has gone. Whoever sleeps is woken.
+    pub(super) fn ring_loudly<F: Fence>(&self, lane: usize) {
         self.ring_and::<F>(lane, || self.asleep.wake());
     }
 
@@ -215,10 +229,18 @@ impl<W: Word> Bell<'_, W> {
         self.asleep.wake();
     }
 
+    /// The callee: there is room for one more. Wakes whoever sleeps because there was none.
+    pub(super) fn has_room<F: Fence>(&self) {
+        F::full();
+        if self.asleep.load(Ordering::Relaxed) == IS_FULL && self.asleep.swap(0, Ordering::Relaxed) != 0 {
+            self.asleep.wake();
+        }
+    }
+
     /// Says that whoever takes is about to sleep, and is to be woken. False when there is no reason to.
     pub(super) fn fall_asleep<F: Fence>(&self) -> bool {
         // By a swap, as in `sleep_unless`.
-        self.asleep.swap(1, Ordering::Relaxed);
+        self.asleep.swap(SLEEPS, Ordering::Relaxed);
         F::full();
         let is_rung = self.is_rung();
         if is_rung {
@@ -274,10 +296,20 @@ impl<W: Word> Bell<'_, W> {
     /// return early.
     pub(super) fn sleep_unless<F: Fence>(&self, deadline: Deadline, is_wanted: impl FnOnce() -> bool) {
         // By swaps, which come after whatever the caller's swap was: a mere store need not, by the model of the language.
-        self.asleep.swap(1, Ordering::Relaxed);
+        self.asleep.swap(SLEEPS, Ordering::Relaxed);
         F::full();
         if !self.is_rung() && !is_wanted() {
-            self.asleep.sleep(1, deadline);
+            self.asleep.sleep(SLEEPS, deadline);
+        }
+        self.asleep.swap(0, Ordering::Relaxed);
+    }
+
+    /// The callee: can take no more, and sleeps until it can, or has other reasons to be awake. May return early.
+    pub(super) fn sleep_full<F: Fence>(&self, is_wanted: impl FnOnce() -> bool) {
+        self.asleep.swap(IS_FULL, Ordering::Relaxed);
+        F::full();
+        if !is_wanted() {
+            self.asleep.sleep(IS_FULL, Deadline::NEVER);
         }
         self.asleep.swap(0, Ordering::Relaxed);
     }

@@ -58,18 +58,26 @@ fn completions_come_once_each_by_answer_deadline_and_cancel() {
 #[test]
 fn more_waiting_than_may_wait_is_refused_at_once() {
     on_each(1, |rig, completions| {
-        for token in 0..17 {
-            completions.start(token, &outgoing("Hold", b"", LONG)).unwrap();
-        }
+        let mut tokens = 0..;
+        let refused = loop {
+            let Err(refused) = completions.start(tokens.start, &outgoing("Hold", b"", LONG)) else {
+                tokens.next();
+                continue;
+            };
+            break refused;
+        };
+        assert_eq!(refused, CallFailure::Overloaded { limit: 1 });
+        let count = tokens.start;
+        assert!((17..=18).contains(&count), "one runs, sixteen wait, and in lanes one lies ready: {count}");
         assert_eq!(
             make(rig.client.blocking(), &outgoing("Echo", b"", LONG)),
             Err(CallFailure::Overloaded { limit: 1 })
         );
         assert_eq!(completions.start(99, &outgoing("Hold", b"", LONG)), Err(CallFailure::Overloaded { limit: 1 }));
-        (0..17).for_each(|_| rig.release.send(()).unwrap());
-        let mut tokens: Vec<u64> = (0..17).map(|_| next(&*completions).0).collect();
+        (0..count).for_each(|_| rig.release.send(()).unwrap());
+        let mut tokens: Vec<u64> = (0..count).map(|_| next(&*completions).0).collect();
         tokens.sort_unstable();
-        assert_eq!(tokens, (0..17).collect::<Vec<_>>());
+        assert_eq!(tokens, (0..count).collect::<Vec<_>>());
     });
 }
 

@@ -287,6 +287,50 @@ fn whoever_asks_or_sleeps_is_told_of_the_end() {
 
 /// A loop that waits for two answers. It is told by a pipe when it sleeps, and finds the others by itself.
 #[test]
+fn whoever_is_full_takes_the_next_when_there_is_room() {
+    model(|| {
+        let (shared, busy) = (Shared::new(), Arc::new(AtomicU32::new(1)));
+        let leader = {
+            let (shared, busy) = (shared.clone(), busy.clone());
+            thread::spawn(move || {
+                while busy.load(Ordering::Relaxed) > 0 {
+                    shared.bell().sleep_full::<Modelling>(|| busy.load(Ordering::Relaxed) == 0);
+                }
+                shared.serve(1);
+            })
+        };
+        let worker = {
+            let (shared, busy) = (shared.clone(), busy);
+            thread::spawn(move || {
+                busy.fetch_sub(1, Ordering::Relaxed);
+                shared.bell().has_room::<Modelling>();
+            })
+        };
+        shared.ask(0, 21);
+        assert_eq!(shared.wait(0), Progress::Answered);
+        leader.join().unwrap();
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn whoever_is_full_hears_who_has_gone() {
+    model(|| {
+        let shared = Shared::new();
+        let leader = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                while !shared.bell().is_rung() {
+                    shared.bell().sleep_full::<Modelling>(|| shared.bell().is_rung());
+                }
+            })
+        };
+        shared.bell().ring_loudly::<Modelling>(1);
+        leader.join().unwrap();
+    });
+}
+
+#[test]
 fn a_loop_sleeps_through_no_answer() {
     model(|| {
         let (shared, pipe) = (Shared::new(), Arc::new((Mutex::new(false), Condvar::new())));
