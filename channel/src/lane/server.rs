@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cofferdam_protocol::call::{CallId, Fault, Request};
@@ -30,7 +30,7 @@ pub fn serve(
     config: ServerConfig,
     on_broken: OnBroken,
 ) -> io::Result<Server> {
-    let lanes = Lanes { region, payload_bytes_max: config.payload_bytes_max as usize };
+    let lanes = Lanes { region, last: AtomicUsize::new(0), payload_bytes_max: config.payload_bytes_max as usize };
     let ear = Ear { lane: 0, patience: Patience::new(HABIT), caller_processor: None, bytes: 0, called_by_loop: false };
     Server::start((lanes, ear), service, config, on_broken)
 }
@@ -38,12 +38,14 @@ pub fn serve(
 /// Requests in lanes, and the way of their answers.
 struct Lanes {
     region: Arc<Region>,
+    /// The last that was taken. The next is where to look first, whoever does: so each is passed over once by each other.
+    last: AtomicUsize,
     payload_bytes_max: usize,
 }
 
 /// Whoever has it waits at the bell.
 struct Ear {
-    /// The last that was taken. The next is where to look first, so that none is passed over for ever.
+    /// The last that its worker has taken.
     lane: usize,
     patience: Patience,
     /// Where the last thread that called did so.
@@ -107,7 +109,7 @@ impl Requests for Lanes {
     }
 
     fn take_beside(&self, taken: &mut Taken) -> Result<bool, Broken> {
-        match self.region.bell().take(taken.lane + 1) {
+        match self.region.bell().take(self.from()) {
             Some(lane) => self.copy(lane, taken).map(|()| true),
             None => Ok(false),
         }
@@ -194,15 +196,19 @@ impl Lanes {
     /// Takes what was rung for, and looks a while where that pays.
     fn look(&self, ear: &mut Ear) -> Option<usize> {
         let bell = self.region.bell();
-        let lane = bell.take(ear.lane + 1);
+        let lane = bell.take(self.from());
         // On one processor it can't ask while we look.
         let is_apart = ear.caller_processor.is_some() && ear.caller_processor != processor();
         if lane.is_none() && is_apart && !ear.called_by_loop {
             // Whoever was woken for the last answer, and has not looked at it yet, is not about to ask.
             let is_awake = || word::look(self.region.word(ear.lane)) != Progress::Answered;
-            return ear.patience.look_beyond(copying(ear.bytes), is_awake, || bell.take(ear.lane + 1));
+            return ear.patience.look_beyond(copying(ear.bytes), is_awake, || bell.take(self.from()));
         }
         lane
+    }
+
+    fn from(&self) -> usize {
+        self.last.load(Ordering::Relaxed) + 1
     }
 
     /// What is worth to know of a call for the next.
@@ -226,6 +232,7 @@ impl Lanes {
             return Err(Broken::Lane("it rang for a lane that it has not asked"));
         }
         taken.lane = lane;
+        self.last.store(lane, Ordering::Relaxed);
         taken.call = region.call(lane).load(Ordering::Relaxed);
         taken.deadline = Deadline::from_monotonic_ns(region.deadline(lane).load(Ordering::Relaxed));
         let names = [Field::ActorBytes, Field::OperationBytes].map(|field| region.get(lane, field) as usize);
