@@ -43,6 +43,8 @@ pub struct LaneClient {
     wear: Wear,
     patience: Patience,
     splitting: Splitting,
+    /// A call was since somebody asked whether the callee takes them.
+    answered: AtomicBool,
     over: AtomicBool,
     cause: OnceLock<Arc<str>>,
     closed: (Mutex<()>, Condvar),
@@ -73,6 +75,7 @@ impl LaneClient {
             wear: Wear::new(lanes),
             patience: Patience::new(HABIT),
             splitting: Splitting::default(),
+            answered: AtomicBool::new(false),
             over: AtomicBool::new(false),
             cause: OnceLock::new(),
             closed: (Mutex::default(), Condvar::new()),
@@ -112,7 +115,7 @@ impl LaneClient {
                     return Ok(());
                 }
                 Progress::Closed | Progress::Asked if self.is_over() => {
-                    return Err(self.failed(!self.region.bell().unring(lanes.asked)));
+                    return Err(self.cut_off(lanes.asked));
                 }
                 Progress::Closed => {
                     return Err(self.report(&Broken::Lane("it closed what only this side closes"), call));
@@ -182,6 +185,10 @@ impl Client for LaneClient {
         self.closed.1.notify_all();
     }
 
+    fn distrust(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
     fn in_flight(&self) -> usize {
         self.take_back();
         let (in_use, waiting) = self.claims.counts();
@@ -198,5 +205,15 @@ impl Client for LaneClient {
         let deadlines = self.deadlines.iter().map(|deadline| deadline.load(Ordering::Relaxed));
         let overdue = deadlines.filter(|deadline| (1..moment.as_monotonic_ns()).contains(deadline));
         (overdue.count(), self.claims.in_use_max())
+    }
+
+    fn is_ignored(&self, moment: Deadline) -> bool {
+        let (bell, moment) = (self.region.bell(), moment.as_monotonic_ns());
+        let answered = self.answered.swap(false, Ordering::Relaxed);
+        let deadlines = self.deadlines.iter().map(|deadline| deadline.load(Ordering::Relaxed)).enumerate();
+        // What waits goes back to its caller at its deadline, so that it is never overdue.
+        let (waiting, taken): (Vec<_>, Vec<_>) =
+            deadlines.filter(|(_, deadline)| *deadline != 0).partition(|(lane, _)| bell.is_rung_for(*lane));
+        !answered && !waiting.is_empty() && taken.iter().all(|(_, deadline)| *deadline < moment)
     }
 }

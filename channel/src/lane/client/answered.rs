@@ -62,6 +62,10 @@ impl LaneClient {
             return Err(Corrupt(Broken::Lane("the answer is longer than may be")));
         }
         self.region.read_answer(lane, bytes, answer);
+        // Others read it all the time.
+        if !self.answered.load(Ordering::Relaxed) {
+            self.answered.store(true, Ordering::Relaxed);
+        }
         self.release(lanes);
         Ok(result)
     }

@@ -62,6 +62,13 @@ impl LaneClient {
         }
     }
 
+    /// The connection is over, and what was asked in this lane has no answer. That it was not taken is the callee's word: one that
+    /// has run the call and rings for it again would have it run twice.
+    pub(super) fn cut_off(&self, asked: usize) -> CallFailure {
+        let was_waiting = self.region.bell().unring(asked);
+        self.failed(!was_waiting || self.broken.load(Ordering::Acquire))
+    }
+
     pub(in crate::lane) fn failed(&self, delivered: bool) -> CallFailure {
         let cause = self.cause.get().cloned().unwrap_or_else(|| Arc::from("the connection is closed"));
         CallFailure::Closed { delivered, cause }
