@@ -36,6 +36,10 @@ const START_TIMEOUT: Duration = Duration::from_millis(3200);
 /// How long a drain may take: longer than a process that broke the protocol is given to end by itself, shorter than a call.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(750);
 
+/// When a call that hangs is stuck: well after the next call has given up, which waits from that one's deadline on. Else
+/// that one would now and then be the first that the next process has.
+const STUCK_AFTER: Duration = Duration::from_millis(2500);
+
 /// Deaths after which a provider is held, where that is what the cell is about: one by a signal, the others by the fault.
 const DEATHS_BORNE: u32 = 3;
 
@@ -64,7 +68,7 @@ impl Ward {
         let shim = shims.join("shim");
         symlink(artifacts::shim(), &shim).expect("a link can be made");
         let (interval, timeout) = (Duration::from_millis(50), Duration::from_millis(500));
-        let health = HealthPolicy { interval, timeout, ..HealthPolicy::default() };
+        let health = HealthPolicy { interval, timeout, stuck_after: STUCK_AFTER, ..HealthPolicy::default() };
         let found = shim.clone();
         let rig = Rig::start_with(|builder| {
             let builder = builder.with_shim(found).with_rpc_timeout(TIMEOUT).with_restart_policy(restarts());
