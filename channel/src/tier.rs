@@ -81,12 +81,21 @@ pub trait Client: Send + Sync {
     /// Ends every call in flight with [`CallFailure::Closed`], and every later one. Only the first cause counts.
     fn close(&self, cause: &str);
 
+    /// The peer has broken the rules: nothing that it may have written says from here on that a call was not delivered.
+    fn distrust(&self) {}
+
     /// How many calls are in flight or wait for their turn.
     fn in_flight(&self) -> usize;
 
     /// How many calls the peer may be running whose deadline lies before `moment`, with how many it takes at once. For
     /// whoever supervises the peer; it may hold up calls for a moment, so ask rarely.
     fn overdue(&self, moment: Deadline) -> (usize, usize);
+
+    /// Whether the peer takes no calls: some wait for it, it runs none but what is overdue at `moment`, and it has answered none
+    /// since this was asked the last time. Where calls are written to a socket they count as taken, and become overdue.
+    fn is_ignored(&self, _moment: Deadline) -> bool {
+        false
+    }
 
     /// Gives back the memory that no call has used since the last time this was asked. For whoever looks at the peer now and
     /// then anyway.

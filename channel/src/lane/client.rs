@@ -3,16 +3,18 @@
 //! ```text
 //! claim (or wait for a turn) -> write -> ask, ring -> look | let run | sleep -> { more room } -> answered | late | closed
 //! ```
+//! How it waits is here; `client/` has what comes before that (`claiming.rs`), and after (`answered.rs`, `leaving.rs`).
 
-use std::ops::Range;
+mod answered;
+mod claiming;
+mod leaving;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use cofferdam_protocol::call::{Fault, Request};
-use cofferdam_protocol::limits::WORDS_BYTES_MAX;
 use parking_lot::{Condvar, Mutex};
 
-use super::claims::{Claims, NoLane};
+use super::claims::Claims;
 use super::futex::RealFence;
 use super::notes::Notes;
 use super::processor::{HABIT, copying, processor};
@@ -22,6 +24,9 @@ use super::wear::Wear;
 use super::word::{self, Fence, Progress};
 use crate::patience::Patience;
 use crate::{Broken, CallFailure, Client, Deadline, OnBroken, Outgoing};
+
+pub(super) use answered::Corrupt;
+pub(super) use leaving::Left;
 
 /// Larger payloads are read where they were written: their caches are worth more than the wait.
 const SPLIT_BYTES_MAX: usize = 64 << 10;
@@ -43,6 +48,8 @@ pub struct LaneClient {
     wear: Wear,
     patience: Patience,
     splitting: Splitting,
+    /// A call was since somebody asked whether the callee takes them.
+    answered: AtomicBool,
     over: AtomicBool,
     cause: OnceLock<Arc<str>>,
     closed: (Mutex<()>, Condvar),
@@ -58,20 +65,6 @@ pub(super) struct Lanes {
     /// Where its answer lies, if there was no room for it there.
     pub(super) more: Option<usize>,
 }
-
-/// What becomes of a call that its caller leaves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
-    /// Its callee has not seen it, and does not.
-    Unseen,
-    /// Its callee may be running it.
-    Running,
-    /// It is answered.
-    Answered,
-}
-
-/// What a lane says of its answer that no callee says who keeps to the rules.
-pub(super) struct Corrupt(pub(super) Broken);
 
 impl LaneClient {
     /// Asks in the lanes of `region`, a callee that runs so many calls at once. `on_broken` is told, once, when the callee writes what may not
@@ -89,42 +82,13 @@ impl LaneClient {
             wear: Wear::new(lanes),
             patience: Patience::new(HABIT),
             splitting: Splitting::default(),
+            answered: AtomicBool::new(false),
             over: AtomicBool::new(false),
             cause: OnceLock::new(),
             closed: (Mutex::default(), Condvar::new()),
             broken: AtomicBool::new(false),
             on_broken,
         }
-    }
-
-    pub(super) fn came_back(&self, lane: usize) -> bool {
-        let came_back = word::look(self.region.word(lane)) == Progress::Answered;
-        if came_back {
-            self.notes.free(lane);
-        }
-        came_back
-    }
-
-    fn claim(&self, call: &Outgoing<'_>) -> Result<usize, CallFailure> {
-        let among = self.region.layout().lanes_for(call.payload.len());
-        let (is_over, next_look) = (|| self.is_over() || call.is_over(), || call.next_look());
-        let claimed = self.claims.claim(among, &|lane| self.came_back(lane), (&is_over, &next_look));
-        claimed.map_err(|why| match why {
-            NoLane::Crowded => CallFailure::Overloaded { limit: self.running_max },
-            NoLane::Over if self.is_over() => self.failed(false),
-            NoLane::Over => call.given_up(false),
-        })
-    }
-
-    /// Whether it may be asked: before the call takes a lane, and before anybody counts on it.
-    pub(super) fn check(&self, call: &Outgoing<'_>) -> Result<(), CallFailure> {
-        let (bytes, limit) = (call.payload.len(), self.payload_bytes_max as usize);
-        if bytes > limit {
-            return Err(CallFailure::TooLarge { bytes, limit });
-        }
-        let Outgoing { actor, operation, deadline, .. } = *call;
-        let request = Request { call: 1, deadline_ns: deadline.as_monotonic_ns(), actor, operation };
-        request.check().map_err(|error| CallFailure::Unsendable { why: error.to_string() })
     }
 
     /// Puts the call into its lane, and rings. The answer is told to a mailbox, or to whoever waits at the lane.
@@ -159,7 +123,7 @@ impl LaneClient {
                     return Ok(());
                 }
                 Progress::Closed | Progress::Asked if self.is_over() => {
-                    return Err(self.failed(!self.region.bell().unring(lanes.asked)));
+                    return Err(self.cut_off(lanes.asked));
                 }
                 Progress::Closed => {
                     return Err(self.report(&Broken::Lane("it closed what only this side closes"), call));
@@ -208,121 +172,8 @@ impl LaneClient {
         }
     }
 
-    /// The answer is longer than the lane that was asked.
-    fn give_more(&self, lanes: &mut Lanes, call: &Outgoing<'_>) -> Result<(), CallFailure> {
-        let among = self.wanted(*lanes).map_err(|Corrupt(broken)| self.report(&broken, call))?;
-        let (is_over, next_look) = (|| self.is_over() || call.is_over(), || call.next_look());
-        let claimed = self.claims.claim_more(among, &|lane| self.came_back(lane), (&is_over, &next_look));
-        let Some(more) = claimed else {
-            return if self.is_over() { Err(self.failed(true)) } else { self.give_up(*lanes, call) };
-        };
-        self.grant(lanes, more);
-        Ok(())
-    }
-
-    /// The lanes with room for an answer that is longer than the one that was asked.
-    pub(super) fn wanted(&self, lanes: Lanes) -> Result<Range<usize>, Corrupt> {
-        let bytes = self.region.get(lanes.asked, Field::Bytes) as usize;
-        let among = self.region.layout().lanes_for(bytes);
-        if lanes.more.is_some() || bytes > self.payload_bytes_max as usize || among.is_empty() {
-            return Err(Corrupt(Broken::Lane("it asks for more room than there is")));
-        }
-        Ok(among)
-    }
-
-    /// Gives the callee the room.
-    pub(super) fn grant(&self, lanes: &mut Lanes, more: usize) {
-        self.wear.used(more);
-        lanes.more = Some(more);
-        self.region.set(lanes.asked, Field::AnswerLane, more as u32);
-        word::grant(self.region.word(lanes.asked));
-    }
-
-    /// Takes the answer out of the lanes, and lets go of them.
-    pub(super) fn take(&self, lanes: Lanes, answer: &mut Vec<u8>) -> Result<Result<(), CallFailure>, Corrupt> {
-        let Lanes { asked, more } = lanes;
-        let (outcome, bytes) = (self.region.get(asked, Field::Outcome), self.region.get(asked, Field::Bytes) as usize);
-        let lane = more.unwrap_or(asked);
-        let room = self.region.slab_bytes(lane);
-        let (result, limit) = match outcome {
-            0 => (Ok(()), room.min(self.payload_bytes_max as usize)),
-            outcome => match fault(outcome - 1) {
-                Some(fault) => (Err(CallFailure::Answered(fault)), room.min(WORDS_BYTES_MAX)),
-                None => return Err(Corrupt(Broken::Lane("there is no such outcome"))),
-            },
-        };
-        if bytes > limit {
-            return Err(Corrupt(Broken::Lane("the answer is longer than may be")));
-        }
-        self.region.read_answer(lane, bytes, answer);
-        self.release(lanes);
-        Ok(result)
-    }
-
-    pub(super) fn release(&self, lanes: Lanes) {
-        self.notes.free(lanes.asked);
-        word::rest(self.region.word(lanes.asked));
-        self.claims.release(lanes.asked);
-        if let Some(more) = lanes.more {
-            self.claims.release(more);
-        }
-    }
-
-    /// The caller leaves. Ok when the answer has come after all.
-    fn give_up(&self, lanes: Lanes, call: &Outgoing<'_>) -> Result<(), CallFailure> {
-        match self.leave(lanes) {
-            Left::Answered => Ok(()),
-            Left::Unseen => Err(call.given_up(false)),
-            Left::Running => Err(call.given_up(true)),
-        }
-    }
-
-    /// Leaves the lanes to the callee, if it has them.
-    pub(super) fn leave(&self, lanes: Lanes) -> Left {
-        if self.region.bell().unring(lanes.asked) {
-            self.release(lanes);
-            return Left::Unseen;
-        }
-        if word::leave(self.region.word(lanes.asked)) == Progress::Answered {
-            return Left::Answered;
-        }
-        self.claims.leave(lanes.asked, lanes.more);
-        self.region.gone().ring_loudly::<RealFence>(lanes.asked);
-        Left::Running
-    }
-
-    /// The callee broke a rule. Why the connection ends is not for us to say: whoever closes the client does. The lanes of
-    /// the call are nobody's from now on.
-    fn report(&self, broken: &Broken, call: &Outgoing<'_>) -> CallFailure {
-        self.tell_broken(broken);
-        let (lock, changed) = &self.closed;
-        let mut waiting = lock.lock();
-        while !self.is_over() && !call.is_over() {
-            changed.wait_for(&mut waiting, call.next_look().remaining());
-        }
-        if self.is_over() { self.failed(true) } else { call.given_up(true) }
-    }
-
-    pub(super) fn tell_broken(&self, broken: &Broken) {
-        if !self.broken.swap(true, Ordering::AcqRel) {
-            (self.on_broken)(broken);
-        }
-    }
-
-    /// Whatever was left and has come back is for who waits.
-    pub(super) fn take_back(&self) {
-        if self.claims.take_back(&|lane| self.came_back(lane)) {
-            self.claims.rouse_next();
-        }
-    }
-
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
-    }
-
-    pub(super) fn failed(&self, delivered: bool) -> CallFailure {
-        let cause = self.cause.get().cloned().unwrap_or_else(|| Arc::from("the connection is closed"));
-        CallFailure::Closed { delivered, cause }
     }
 }
 
@@ -346,6 +197,10 @@ impl Client for LaneClient {
         self.closed.1.notify_all();
     }
 
+    fn distrust(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
     fn in_flight(&self) -> usize {
         self.take_back();
         let (in_use, waiting) = self.claims.counts();
@@ -361,11 +216,14 @@ impl Client for LaneClient {
         self.take_back();
         (self.notes.overdue(moment), self.running_max)
     }
-}
 
-/// By the order in which the protocol has them.
-fn fault(number: u32) -> Option<Fault> {
-    [Fault::Failed, Fault::Panicked, Fault::Denied, Fault::Late, Fault::Unavailable, Fault::Invalid, Fault::Internal]
-        .get(number as usize)
-        .copied()
+    fn is_ignored(&self, moment: Deadline) -> bool {
+        let (bell, moment) = (self.region.bell(), moment.as_monotonic_ns());
+        let answered = self.answered.swap(false, Ordering::Relaxed);
+        let deadlines = self.notes.deadlines().enumerate();
+        // What waits goes back to its caller at its deadline, so that it is never overdue.
+        let (waiting, taken): (Vec<_>, Vec<_>) =
+            deadlines.filter(|(_, deadline)| *deadline != 0).partition(|(lane, _)| bell.is_rung_for(*lane));
+        !answered && !waiting.is_empty() && taken.iter().all(|(_, deadline)| *deadline < moment)
+    }
 }

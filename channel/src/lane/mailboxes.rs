@@ -118,12 +118,20 @@ impl Client for Shared {
         self.tell_all();
     }
 
+    fn distrust(&self) {
+        self.client.distrust();
+    }
+
     fn in_flight(&self) -> usize {
         self.client.in_flight()
     }
 
     fn overdue(&self, moment: crate::Deadline) -> (usize, usize) {
         self.client.overdue(moment)
+    }
+
+    fn is_ignored(&self, moment: crate::Deadline) -> bool {
+        self.client.is_ignored(moment)
     }
 
     fn give_back(&self) {

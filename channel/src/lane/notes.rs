@@ -40,10 +40,14 @@ impl Notes {
         self.lanes[lane].deadline.store(0, Ordering::Relaxed);
     }
 
+    /// By lane: when its caller stops waiting, or has stopped. 0 for one that is free.
+    pub(super) fn deadlines(&self) -> impl Iterator<Item = u64> {
+        self.lanes.iter().map(|note| note.deadline.load(Ordering::Relaxed))
+    }
+
     /// How many calls were to be over at a moment, and are not.
     pub(super) fn overdue(&self, moment: Deadline) -> usize {
-        let deadlines = self.lanes.iter().map(|note| note.deadline.load(Ordering::Relaxed));
-        deadlines.filter(|deadline| (1..moment.as_monotonic_ns()).contains(deadline)).count()
+        self.deadlines().filter(|deadline| (1..moment.as_monotonic_ns()).contains(deadline)).count()
     }
 }
 

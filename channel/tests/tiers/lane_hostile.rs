@@ -173,12 +173,42 @@ fn a_hostile_caller_costs_the_callee_nothing_but_the_connection() {
     }
 }
 
+/// A callee may take a call, run it, and ring for it as if it had never taken it: then another would run it, too.
+#[test]
+fn a_callee_that_has_broken_a_rule_is_not_believed_that_it_took_nothing() {
+    for breaks in [false, true] {
+        let ours = Arc::new(region());
+        let memory = ours.memory().unwrap().try_clone_to_owned().unwrap();
+        let client = Arc::new(LaneClient::new(ours, LANES, PAYLOAD_BYTES_MAX, Box::new(|_: &Broken| {})));
+        let caller = client.clone();
+        let called = thread::spawn(move || {
+            let deadline = Deadline::after(LONG);
+            let call =
+                Outgoing { actor: "M", operation: "Echo", payload: b"", deadline, cancelled: Cancelled::never() };
+            caller.call(&call, &mut Vec::new())
+        });
+        let began = Instant::now();
+        while word_at(&memory, BELL) == 0 {
+            assert!(began.elapsed() < LONG, "it rings");
+            thread::yield_now();
+        }
+        if breaks {
+            client.distrust();
+        }
+        client.close("enough");
+        let ended = called.join().unwrap();
+        assert_eq!(ended, Err(CallFailure::Closed { delivered: breaks, cause: "enough".into() }));
+    }
+}
+
+/// The first lanes that were asked and not taken, as bits.
+const BELL: i64 = 1024;
 /// The word by which a callee says that it sleeps.
 const ASLEEP: i64 = 1152;
 
-fn asleep(memory: &OwnedFd) -> u32 {
+fn word_at(memory: &OwnedFd, at: i64) -> u32 {
     let mut word = [0; 4];
-    nix::sys::uio::pread(memory, &mut word, ASLEEP).unwrap();
+    nix::sys::uio::pread(memory, &mut word, at).unwrap();
     u32::from_le_bytes(word)
 }
 
@@ -201,7 +231,7 @@ fn a_callee_that_nobody_wakes_hears_of_the_end() {
     let there = Arc::downgrade(&service);
     let server = serve(Arc::new(theirs), service, config(), Box::new(|_: &Broken| {})).unwrap();
     let began = Instant::now();
-    while asleep(&memory) == 0 {
+    while word_at(&memory, ASLEEP) == 0 {
         assert!(began.elapsed() < LONG, "it sleeps while there is nothing to do");
         thread::yield_now();
     }

@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::calls::CallLog;
 use super::output;
-use crate::supervision::WhileDown;
+use crate::supervision::{Burden, WhileDown};
 use crate::words::{Blame, CallError, Callee, Deadline, Invocation, Outcome, ProviderKey};
 
 /// Calls that wait for the next process at once. Each is a thread of its own.
@@ -78,9 +78,10 @@ impl Line {
         self.client.in_flight()
     }
 
-    /// How many of its calls have been due since before `moment`, with how many it runs at once.
-    pub(super) fn overdue(&self, moment: Deadline) -> (usize, usize) {
-        self.client.overdue(moment)
+    /// What its calls look like: those that have been due since before `moment` are stuck.
+    pub(super) fn burden(&self, moment: Deadline) -> Burden {
+        let (stuck, at_once) = self.client.overdue(moment);
+        Burden { stuck, at_once, ignored: self.client.is_ignored(moment) }
     }
 
     /// Gives back memory that calls have needed and need no more.
@@ -92,6 +93,9 @@ impl Line {
     pub(super) fn end(&self, end: LineEnd, cause: &str) {
         // The first reason counts.
         let _ = self.ended.set(end);
+        if end == LineEnd::Broke {
+            self.client.distrust();
+        }
         self.client.close(cause);
     }
 }

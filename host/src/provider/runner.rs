@@ -28,7 +28,7 @@ use super::hidden::Hidden;
 use super::log::ProviderLog;
 use super::tail::Tail;
 use super::{Command, ProviderSpec, Settings, StartError, Status, Surroundings};
-use crate::supervision::{Beat, Effect, End, Event, Generation, Heartbeat, State, Supervision};
+use crate::supervision::{Beat, Burden, Effect, End, Event, Generation, Heartbeat, State, Supervision};
 use crate::words::Deadline;
 use attending::Attending;
 use deaths::Cause;
@@ -260,8 +260,8 @@ impl Runner {
         let is_due = |timer: Option<Deadline>| timer.is_some_and(|due| due <= now);
         if is_due(self.heartbeat.timer()) {
             let line = self.line.clone();
-            let overdue = |by: Duration| line.map_or((0, 0), |line| line.overdue(now.minus(by)));
-            let beat = self.heartbeat.beat(now, overdue);
+            let burden = |by: Duration| line.map_or_else(Burden::default, |line| line.burden(now.minus(by)));
+            let beat = self.heartbeat.beat(now, burden);
             if let (Beat::Ask(_), Some(line)) = (&beat, &self.line) {
                 line.give_back();
             }

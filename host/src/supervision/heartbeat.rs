@@ -6,9 +6,9 @@
 //!     ^                 |  complaint, or too late
 //!     +-----------------+-----------------------> Resting, with one failure more; the third in a row is too many
 //! ```
-//! Two things are looked at, and only while the process takes calls: whether it answers health requests, and whether it
-//! still has a worker that is not stuck. A worker is stuck when the deadline of its call passed long ago. The calls in
-//! flight are looked at from time to time, so that no call pays for it.
+//! Three things are looked at, and only while the process is to take calls: whether it answers health requests, whether it
+//! still has a worker that is not stuck, and whether it takes calls at all. A worker is stuck when the deadline of its call
+//! passed long ago. The calls in flight are looked at from time to time, so that no call pays for it.
 
 use std::fmt;
 use std::time::Duration;
@@ -46,6 +46,22 @@ pub enum Sick {
         /// How long ago the deadlines passed, at least.
         overdue: Duration,
     },
+    /// Calls wait for it, and it takes none.
+    Ignoring {
+        /// For how long, at least.
+        lasted: Duration,
+    },
+}
+
+/// What the calls of a process look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Burden {
+    /// Those that run and whose deadline passed so long ago as was asked.
+    pub stuck: usize,
+    /// How many can run at once.
+    pub at_once: usize,
+    /// Some wait, none runs that is not stuck, and none was answered since the last look.
+    pub ignored: bool,
 }
 
 /// What to do now.
@@ -78,7 +94,12 @@ struct Watch {
     failures: u32,
     /// When the calls in flight are looked at next.
     look: Deadline,
+    /// Looks in a row that found them ignored.
+    ignored: u32,
 }
+
+/// Looks at the calls in flight, in the time after which a worker is stuck.
+const LOOKS: u32 = 4;
 
 impl Default for HealthPolicy {
     fn default() -> Self {
@@ -104,6 +125,9 @@ impl fmt::Display for Sick {
                 f,
                 "each of the {calls} calls that it can run at once is stuck, its deadline {overdue:?} ago or longer"
             ),
+            Self::Ignoring { lasted } => {
+                write!(f, "it takes no calls: at every look for {lasted:?} some waited, and it ran none")
+            }
         }
     }
 }
@@ -118,7 +142,7 @@ impl Heartbeat {
     pub fn begin(&mut self, now: Deadline) {
         let HealthPolicy { interval, .. } = self.policy;
         let look = now.plus(self.look_interval());
-        self.watch = Some(Watch { due: now.plus(interval), asked: None, failures: 0, look });
+        self.watch = Some(Watch { due: now.plus(interval), asked: None, failures: 0, look, ignored: 0 });
     }
 
     /// It takes none any more.
@@ -132,16 +156,21 @@ impl Heartbeat {
         Some(asked.map_or(due, |(_, until)| until).min(look))
     }
 
-    /// The time of [`Heartbeat::timer`] has come. `overdue` counts the calls that run and whose deadline passed so long
-    /// ago, with how many can run at once; it is asked rarely.
-    pub fn beat(&mut self, now: Deadline, overdue: impl FnOnce(Duration) -> (usize, usize)) -> Beat {
+    /// The time of [`Heartbeat::timer`] has come. `burden` looks at the calls, of which those are stuck whose deadline passed so
+    /// long ago; it is asked rarely.
+    pub fn beat(&mut self, now: Deadline, burden: impl FnOnce(Duration) -> Burden) -> Beat {
         let (policy, look_interval) = (self.policy, self.look_interval());
         let Some(watch) = &mut self.watch else { return Beat::Rest };
         if watch.look <= now {
             watch.look = now.plus(look_interval);
-            let (stuck, at_once) = overdue(policy.stuck_after);
+            let Burden { stuck, at_once, ignored } = burden(policy.stuck_after);
             if at_once > 0 && stuck >= at_once {
                 return Beat::Sick(Sick::Stuck { calls: stuck, overdue: policy.stuck_after });
+            }
+            // The first may have seen a call that was asked in that moment.
+            watch.ignored = if ignored { watch.ignored + 1 } else { 0 };
+            if watch.ignored > LOOKS {
+                return Beat::Sick(Sick::Ignoring { lasted: policy.stuck_after });
             }
         }
         match watch.asked {
@@ -184,6 +213,6 @@ impl Heartbeat {
 
     /// Often enough that a hang is found soon after it is one.
     fn look_interval(&self) -> Duration {
-        self.policy.stuck_after / 4
+        self.policy.stuck_after / LOOKS
     }
 }

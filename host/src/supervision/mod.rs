@@ -35,7 +35,7 @@ mod states;
 
 use std::time::Duration;
 
-pub use heartbeat::{Beat, HealthPolicy, Heartbeat, Sick};
+pub use heartbeat::{Beat, Burden, HealthPolicy, Heartbeat, Sick};
 pub use states::{Attempt, Effect, End, Event, Generation, Hold, State, Then, Timing};
 
 use crate::words::Deadline;

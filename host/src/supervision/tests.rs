@@ -246,7 +246,8 @@ fn a_hold_ends_with_a_probe_that_stays_healthy() {
     assert_eq!(supervision.timer(), Some(now), "as if nothing had been");
 }
 
-/// What happens to a process, second by second: `.` nothing, `+` it answers, `!` it complains, `S` all workers are stuck.
+/// What happens to a process, second by second: `.` nothing, `+` it answers, `!` it complains, `S` all workers are stuck,
+/// `I` calls wait and none is taken.
 fn beats(script: &str) -> String {
     let mut heartbeat = Heartbeat::new(HealthPolicy::default());
     let (mut now, mut told, mut asked) = (NOW, String::new(), 0);
@@ -259,7 +260,8 @@ fn beats(script: &str) -> String {
             _ => Vec::new(),
         };
         while heartbeat.timer().is_some_and(|due| due <= now) && beats.len() < 4 {
-            beats.push(Ok(heartbeat.beat(now, |_| if what == 'S' { (4, 4) } else { (3, 4) })));
+            let burden = Burden { stuck: if what == 'S' { 4 } else { 3 }, at_once: 4, ignored: what == 'I' };
+            beats.push(Ok(heartbeat.beat(now, |_| burden)));
         }
         for beat in beats {
             match beat.expect("only what was asked is answered") {
@@ -276,7 +278,7 @@ fn beats(script: &str) -> String {
 }
 
 #[test]
-fn a_process_is_hung_when_it_fails_three_times_in_a_row_or_all_its_calls_are_stuck() {
+fn a_process_is_hung_when_it_fails_three_times_in_a_row_or_its_calls_are_stuck_or_ignored() {
     let mut table = String::new();
     for script in [
         ".....+....+....+....",
@@ -285,6 +287,7 @@ fn a_process_is_hung_when_it_fails_three_times_in_a_row_or_all_its_calls_are_stu
         ".....!....!....!",
         ".....!....!....+....!....!....+",
         ".....+....+.S",
+        "IIII.+II.IIII.+IIIII",
     ] {
         let _ = writeln!(table, "{script}\n  {}", beats(script));
     }
@@ -296,11 +299,14 @@ fn answers_to_what_was_never_asked_break_the_protocol_and_late_ones_do_not() {
     let mut heartbeat = Heartbeat::new(HealthPolicy::default());
     assert!(heartbeat.answered(0, None).is_err() && heartbeat.answered(1, None).is_err());
     heartbeat.begin(NOW);
-    assert_eq!(heartbeat.beat(at(5), |_| (0, 4)), Beat::Ask(1));
+    assert_eq!(heartbeat.beat(at(5), |_| Burden::default()), Beat::Ask(1));
     assert!(heartbeat.answered(2, None).is_err());
-    assert_eq!(heartbeat.beat(at(6), |_| (0, 4)), Beat::Rest, "one failure");
+    assert_eq!(heartbeat.beat(at(6), |_| Burden::default()), Beat::Rest, "one failure");
     assert_eq!(heartbeat.answered(1, None), Ok(Beat::Rest), "too late");
     heartbeat.end();
     assert_eq!(heartbeat.answered(1, None), Ok(Beat::Rest), "it drains");
-    assert_eq!((heartbeat.timer(), heartbeat.beat(at(99), |_| (4, 4))), (None, Beat::Rest));
+    assert_eq!(
+        (heartbeat.timer(), heartbeat.beat(at(99), |_| Burden { stuck: 4, at_once: 4, ignored: true })),
+        (None, Beat::Rest)
+    );
 }

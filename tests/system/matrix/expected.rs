@@ -1,13 +1,35 @@
 //! What is expected of each cell, as far as the walk has to know it to wait for the right thing. All else is in the golden
 //! table.
 
-use cofferdam_faults::{Cell, Fault, LibraryFault, ShimFault, Stage};
+use cofferdam_faults::{Cell, Fault, LaneFault, LibraryFault, ShimFault, Stage};
+use cofferdam_host::Tier;
+
+/// Whether it can be done in this tier.
+pub(super) fn is_possible(cell: Cell, tier: Tier) -> bool {
+    tier == Tier::Lanes || !matches!(cell.fault, Fault::Lane(_))
+}
+
+/// Whether it is done where calls go, and so in another way for each tier.
+pub(super) const fn is_where_calls_go(cell: Cell) -> bool {
+    match cell.fault {
+        Fault::Library(_) => false,
+        Fault::Shim(ShimFault::LaneCorruption | ShimFault::DoorbellFlood) | Fault::Lane(_) => true,
+        Fault::Shim(_) => matches!(cell.stage, Stage::Calling),
+    }
+}
 
 /// Whether the process does not outlive it, and a report of its death is written.
-pub(super) fn dies(cell: Cell) -> bool {
+pub(super) fn dies(cell: Cell, tier: Tier) -> bool {
     match cell.fault {
         Fault::Library(fault) => library_dies(fault, cell.stage),
+        Fault::Shim(ShimFault::DuplicateReply | ShimFault::UnknownCallId)
+            if tier == Tier::Lanes && cell.stage == Stage::Calling =>
+        {
+            // Whoever answers in a lane that nobody waits at has told nobody anything.
+            false
+        }
         Fault::Shim(fault) => shim_dies(fault, cell.stage),
+        Fault::Lane(fault) => lane_dies(fault),
     }
 }
 
@@ -55,11 +77,25 @@ fn shim_dies(fault: ShimFault, stage: Stage) -> bool {
         | ShimFault::StallsMidFrame
         | ShimFault::StopsReading
         | ShimFault::ControlFlood
-        | ShimFault::LaneCorruption => true,
+        | ShimFault::LaneCorruption
+        | ShimFault::TakesNoCalls => true,
         // A second answer to how it is passes for one that is late, and to have drained twice is to have drained.
         ShimFault::DuplicateReply => !matches!(stage, Stage::Ready | Stage::Draining),
         // Where the kernel is asked who has written, it says that more came along; elsewhere it drops that silently.
         ShimFault::SendsDescriptors => stage == Stage::Greeting,
-        ShimFault::DoorbellFlood => false,
+        ShimFault::DoorbellFlood | ShimFault::ResizesMemory => false,
+    }
+}
+
+fn lane_dies(fault: LaneFault) -> bool {
+    match fault {
+        LaneFault::WantsTooMuchRoom
+        | LaneFault::WantsRoomTwice
+        | LaneFault::RingsUnasked
+        | LaneFault::RingsBack
+        | LaneFault::OverlongArgument
+        | LaneFault::GarbageHeader => true,
+        // A state that means nothing says nothing.
+        LaneFault::NoSuchState => false,
     }
 }

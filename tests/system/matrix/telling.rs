@@ -1,5 +1,6 @@
 //! What callers, operators and reports say, in a line or two, without what differs from run to run.
 
+use cofferdam_faults::{Cell, Fault, ShimFault};
 use cofferdam_host::control::{ErrorReport, ProviderReport};
 use cofferdam_host::crash::{Call, CrashReport};
 use cofferdam_host::{CallError, HostError};
@@ -47,4 +48,15 @@ pub(super) fn died(report: &CrashReport) -> String {
     [cause.clone(), format!("start {generation}, {ended}, in flight: {calls:?}, next: {decision}; {fault}")]
         .map(|line| redact(&line))
         .join("\n            ")
+}
+
+/// The row, without which rule somebody broke first who wrote anything anywhere.
+pub(super) fn without_chance(cell: Cell, row: &str) -> String {
+    const WHERE: &str = "it broke the protocol on its memory for calls to actors: ";
+    if cell.fault != Fault::Shim(ShimFault::LaneCorruption) {
+        return row.to_owned();
+    }
+    let line =
+        |line: &str| line.split_once(WHERE).map_or_else(|| line.to_owned(), |(told, _)| format!("{told}{WHERE}…"));
+    row.lines().map(|told| line(told) + "\n").collect()
 }

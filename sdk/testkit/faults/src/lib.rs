@@ -1,8 +1,9 @@
 //! What the process of a provider can do wrong, as a closed list, and code that does it. Never shipped.
 //!
-//! A [`Fault`] is done by the library ([`LibraryFault`], acted out by [`act`]) or by the shim itself ([`ShimFault`], acted
-//! out by the program `cofferdam-rogue-shim`), at a [`Stage`] of its life. Both together are a [`Cell`] of the fault
-//! matrix, which `tests/system/matrix` walks. A fault without a stage does not compile.
+//! A [`Fault`] is done by the library ([`LibraryFault`], acted out by [`act`]) or by the shim itself ([`ShimFault`], and
+//! [`LaneFault`] where calls go through shared memory, acted out by the program `cofferdam-rogue-shim`), at a [`Stage`] of its
+//! life. Both together are a [`Cell`] of the fault matrix, which `tests/system/matrix` walks. A fault without a stage does
+//! not compile.
 //!
 //! If you write a provider: call [`act`] in a build of it for tests, and see what a host makes of it.
 //!
@@ -18,7 +19,7 @@ use std::fmt;
 
 pub use acts::{SLOW, act};
 pub use disguise::disguised;
-pub use list::{LibraryFault, ShimFault};
+pub use list::{LaneFault, LibraryFault, ShimFault};
 
 /// How far the process has come when it does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,8 @@ pub enum Fault {
     Library(LibraryFault),
     /// The shim does it, and is not confined.
     Shim(ShimFault),
+    /// The same, in the memory of its lanes: only where it has some.
+    Lane(LaneFault),
 }
 
 /// A fault at a stage.
@@ -82,10 +85,16 @@ impl Stage {
 }
 
 impl Fault {
-    /// All of them, the library's first.
+    /// All of them, the library's first and those of lanes last.
     pub fn all() -> impl Iterator<Item = Self> {
         let library = LibraryFault::ALL.iter().map(|fault| Self::Library(*fault));
-        library.chain(ShimFault::ALL.iter().map(|fault| Self::Shim(*fault)))
+        let shim = ShimFault::ALL.iter().map(|fault| Self::Shim(*fault));
+        library.chain(shim).chain(LaneFault::ALL.iter().map(|fault| Self::Lane(*fault)))
+    }
+
+    /// The fault of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|fault| fault.name() == name)
     }
 
     /// As it is written.
@@ -93,6 +102,7 @@ impl Fault {
         match self {
             Self::Library(fault) => fault.name(),
             Self::Shim(fault) => fault.name(),
+            Self::Lane(fault) => fault.name(),
         }
     }
 
@@ -101,6 +111,7 @@ impl Fault {
         match self {
             Self::Library(fault) => fault.stages(),
             Self::Shim(fault) => fault.stages(),
+            Self::Lane(fault) => fault.stages(),
         }
     }
 }

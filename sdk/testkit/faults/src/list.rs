@@ -126,7 +126,31 @@ faults! {
         DoorbellFlood: Loading, Binding, Ready, Calling, Draining;
         /// It says and asks without end on its control socket, and reads no answer.
         ControlFlood: Loading, Binding, Ready, Draining;
-        /// It spoils what it shares with the host, then dies.
+        /// It spoils what it shares with the host, and dies of it or is ended for it.
         LaneCorruption: Ready, Calling, Draining;
+        /// It takes no further call, and goes on saying that it is well.
+        TakesNoCalls: Calling;
+        /// It changes the length of the memory that the host made, or what of it there is.
+        ResizesMemory: Calling;
+    }
+}
+
+faults! {
+    /// What a shim does in the memory of lanes, and could do nowhere else: each where a frame on a socket has no like of it.
+    LaneFault {
+        /// It asks for more room than there is.
+        WantsTooMuchRoom: Calling;
+        /// It asks for room again when it was given some.
+        WantsRoomTwice: Calling;
+        /// Its lane passes through states that no step leads to.
+        NoSuchState: Calling;
+        /// It rings for a call that it has not made.
+        RingsUnasked: Calling;
+        /// It runs a call, says that it has not taken it, and breaks a rule.
+        RingsBack: Calling;
+        /// It calls an actor with a longer argument than there is room for.
+        OverlongArgument: Calling;
+        /// It calls an actor with a header that means nothing.
+        GarbageHeader: Calling;
     }
 }

@@ -7,7 +7,7 @@ use cofferdam_channel::protocol::control::HostMessage;
 use cofferdam_channel::protocol::frame::{LENGTH_BYTES, body_bytes};
 use cofferdam_channel::protocol::limits::CONTROL_FRAME_BYTES_MAX;
 use cofferdam_channel::protocol::{Confinement, Features, HELLO_BYTES, PREFACE_BYTES, Preface, ShimHello, Side};
-use cofferdam_faults::{ShimFault, Stage};
+use cofferdam_faults::{Fault, ShimFault, Stage};
 
 use crate::hang;
 use crate::orders::Orders;
@@ -22,15 +22,18 @@ pub(crate) fn greet(mut control: &UnixStream, orders: Orders) -> Result<Orders, 
     control.read_exact(&mut theirs)?;
     let generation = Preface::generation_of(&theirs);
     let again = if generation > 1 { orders.at(Stage::Restarting) } else { None };
-    let fault = orders.at(Stage::Greeting).or(again);
-    let mut preface = Preface::ours(Side::Shim, Features::NONE, generation).to_bytes();
+    let fault = match orders.at(Stage::Greeting).or(again) {
+        Some(Fault::Shim(fault)) => Some(fault),
+        _ => None,
+    };
+    let mut preface = Preface::ours(Side::Shim, Features::LANES, generation).to_bytes();
     match fault {
         Some(ShimFault::ExitBeforeHello) => std::process::exit(3),
         Some(ShimFault::HangBeforeHello) => hang(),
         Some(ShimFault::WrongMagic) => preface[0] ^= 0xff,
         Some(ShimFault::WrongVersion) => preface[VERSIONS].fill(0x7f),
         Some(ShimFault::StaleGeneration) => {
-            preface = Preface::ours(Side::Shim, Features::NONE, generation - 1).to_bytes();
+            preface = Preface::ours(Side::Shim, Features::LANES, generation - 1).to_bytes();
         }
         Some(ShimFault::TruncatedFrame) => {
             control.write_all(&preface[..PREFACE_BYTES / 2])?;

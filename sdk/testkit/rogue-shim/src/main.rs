@@ -4,16 +4,28 @@
 //! the fault was done, `Act` is the call in which a fault of the stage `calling` is done, `Linger` is answered when
 //! the provider is told to end, and `Lingering` says whether one waits for that.
 //!
+//! Where the host has lanes it takes them, and does in them what is to be done in a call: what a frame would say wrongly, a lane
+//! says. It takes and answers calls there as a good shim does, by the crate `channel`, and keeps the descriptors to write over
+//! all of it.
+//!
 //! A file named `fault` beside the path that it was started by says what to do wrong and when: `GarbageFrame calling`. A
 //! second start of the same provider keeps to the rules, unless it is `restarting` that it says.
 //!
-//! The story is that of a good shim: meet, load, serve. Start reading at `wrong.rs`.
-#![forbid(unsafe_code)]
+//! The story is that of a good shim: meet, load, serve. Start reading at `wrong.rs`, and for
+//! lanes at `spoil.rs`.
+#![deny(unsafe_code)]
 
+mod ask;
+mod called;
 mod calls;
 mod greet;
+mod lanes;
+mod memory;
+mod noise;
 mod orders;
 mod serve;
+mod spoil;
+mod world;
 mod wrong;
 
 use std::io;

@@ -3,17 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
-use cofferdam_faults::{ShimFault, Stage};
+use cofferdam_faults::{Fault, Stage};
 
 /// What to do wrong, and when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Orders {
-    wrong: Option<(ShimFault, Stage)>,
+    wrong: Option<(Fault, Stage)>,
 }
 
 impl Orders {
     /// What to do wrong now.
-    pub(crate) fn at(self, stage: Stage) -> Option<ShimFault> {
+    pub(crate) fn at(self, stage: Stage) -> Option<Fault> {
         self.wrong.filter(|(_, when)| *when == stage).map(|(fault, _)| fault)
     }
 
@@ -29,7 +29,7 @@ pub(crate) fn read() -> io::Result<Orders> {
     let text = std::fs::read_to_string(program.with_file_name("fault"))?;
     let wrong = text.split_once(' ').and_then(|(fault, stage)| {
         let stage = Stage::named(stage.trim())?;
-        Some((ShimFault::named(fault)?, stage))
+        Some((Fault::named(fault)?, stage))
     });
     match wrong {
         Some(wrong) => Ok(Orders { wrong: Some(wrong) }),

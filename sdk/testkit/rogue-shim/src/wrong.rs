@@ -11,7 +11,8 @@ use cofferdam_faults::ShimFault;
 
 use crate::calls;
 use crate::hang;
-use crate::serve::World;
+use crate::spoil::resize;
+use crate::world::World;
 
 /// Frames of a flood: more than any buffer holds.
 const FLOOD: u64 = 20_000;
@@ -77,9 +78,17 @@ pub(crate) fn say_wrongly(fault: ShimFault, due: &Due<'_>, world: &World) -> io:
             say(due)
         }
         ShimFault::LaneCorruption => {
-            // The pipe for what is left by a process that dies is all that both have on this tier.
+            // The pipe for what is left by a process that dies is all that both have where there are no lanes.
             (&world.crash).write_all(&[0xa5; 4096])?;
             std::process::abort()
+        }
+        ShimFault::TakesNoCalls => {
+            say(due)?;
+            hang()
+        }
+        ShimFault::ResizesMemory => {
+            resize(&world.library)?;
+            say(due)
         }
         ShimFault::ExitBeforeHello
         | ShimFault::HangBeforeHello
