@@ -31,10 +31,7 @@ pub(crate) fn take_calls(world: &World) -> io::Result<()> {
         }
         let due = Due { socket: &world.down, frame, unasked: reply(call + 1_000_000, &answer)? };
         match wrong {
-            Some(fault) => {
-                say_wrongly(fault, &due, world)?;
-                world.has_done_wrong();
-            }
+            Some(fault) => say_wrongly(fault, &due, world)?,
             None => say(&due)?,
         }
     }

@@ -14,7 +14,7 @@ use cofferdam_faults::{Fault, ShimFault, Stage};
 use crate::lanes::{Lanes, Way};
 use crate::orders::Orders;
 use crate::world::{History, World};
-use crate::wrong::{Due, say, say_wrongly};
+use crate::wrong::{Due, say, say_at_last, say_wrongly};
 use crate::{called, calls, noise};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -106,11 +106,10 @@ fn tell(world: &World, control: &UnixStream, stage: Stage, (good, unasked): (&Sh
         (Some(Fault::Shim(ShimFault::LaneCorruption)), Some(lanes)) => noise::corrupt(world, lanes),
         (Some(Fault::Shim(ShimFault::DoorbellFlood)), Some(lanes)) => {
             noise::flood(lanes)?;
-            say(&due)?;
+            say_at_last(&due, world)?;
         }
         (Some(Fault::Shim(fault)), _) => say_wrongly(fault, &due, world)?,
         (Some(fault), _) => return Err(format!("{fault:?} is not done on the control socket").into()),
     }
-    world.has_done_wrong();
     Ok(())
 }

@@ -33,6 +33,12 @@ pub(crate) fn say(due: &Due<'_>) -> io::Result<()> {
     socket.write_all(&due.frame)
 }
 
+/// Says it as a good shim would, after what was wrong: whoever hears it may ask at once whether that was done.
+pub(crate) fn say_at_last(due: &Due<'_>, world: &World) -> io::Result<()> {
+    world.has_done_wrong();
+    say(due)
+}
+
 /// Says it wrongly. Whatever can be said well afterwards is.
 pub(crate) fn say_wrongly(fault: ShimFault, due: &Due<'_>, world: &World) -> io::Result<()> {
     let mut socket = due.socket;
@@ -40,11 +46,11 @@ pub(crate) fn say_wrongly(fault: ShimFault, due: &Due<'_>, world: &World) -> io:
     match fault {
         ShimFault::DuplicateReply => {
             say(due)?;
-            say(due)
+            say_at_last(due, world)
         }
         ShimFault::UnknownCallId => {
             socket.write_all(&due.unasked)?;
-            say(due)
+            say_at_last(due, world)
         }
         ShimFault::OversizeFrame => {
             socket.write_all(&u32::MAX.to_le_bytes())?;
@@ -66,16 +72,19 @@ pub(crate) fn say_wrongly(fault: ShimFault, due: &Due<'_>, world: &World) -> io:
             hang()
         }
         ShimFault::StopsReading => hang(),
-        ShimFault::SendsDescriptors => send_with_descriptors(socket, &due.frame),
+        ShimFault::SendsDescriptors => {
+            world.has_done_wrong();
+            send_with_descriptors(socket, &due.frame)
+        }
         ShimFault::DoorbellFlood => {
             // Advice about calls that were never made: each is read, and nothing follows from it.
             let mut up = &world.up;
             (1..=FLOOD).try_for_each(|call| up.write_all(&calls::cancel(call)))?;
-            say(due)
+            say_at_last(due, world)
         }
         ShimFault::ControlFlood => {
             flood_control(world)?;
-            say(due)
+            say_at_last(due, world)
         }
         ShimFault::LaneCorruption => {
             // The pipe for what is left by a process that dies is all that both have where there are no lanes.
@@ -88,7 +97,7 @@ pub(crate) fn say_wrongly(fault: ShimFault, due: &Due<'_>, world: &World) -> io:
         }
         ShimFault::ResizesMemory => {
             resize(&world.library)?;
-            say(due)
+            say_at_last(due, world)
         }
         ShimFault::ExitBeforeHello
         | ShimFault::HangBeforeHello
