@@ -94,7 +94,7 @@ fn lane_dies(fault: LaneFault) -> bool {
         | LaneFault::RingsUnasked
         | LaneFault::RingsBack
         | LaneFault::OverlongArgument
-        | LaneFault::GarbageHeader => true,
+        | LaneFault::GarbageNames => true,
         // A state that means nothing says nothing.
         LaneFault::NoSuchState => false,
     }

@@ -150,7 +150,7 @@ faults! {
         RingsBack: Calling;
         /// It calls an actor with a longer argument than there is room for.
         OverlongArgument: Calling;
-        /// It calls an actor with a header that means nothing.
-        GarbageHeader: Calling;
+        /// It calls an actor whose name is no text.
+        GarbageNames: Calling;
     }
 }

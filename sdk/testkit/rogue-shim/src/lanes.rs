@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 
 use cofferdam_channel::lane::{Layout, Region};
-use cofferdam_channel::protocol::limits::CALL_HEADER_BYTES_MAX;
+use cofferdam_channel::protocol::limits::ACTOR_BYTES_MAX;
 
 use crate::memory::Memory;
 
@@ -30,10 +30,12 @@ pub(crate) const CLOSED: u32 = 0x400;
 
 /// Fields of a lane.
 pub(crate) const BYTES: usize = 8;
-pub(crate) const HEADER_BYTES: usize = 12;
+pub(crate) const ACTOR_BYTES: usize = 12;
 pub(crate) const OUTCOME: usize = 16;
 pub(crate) const CALL: usize = 24;
 pub(crate) const MAILBOX: usize = 36;
+pub(crate) const DEADLINE: usize = 40;
+pub(crate) const OPERATION_BYTES: usize = 48;
 
 /// Both directions.
 pub(crate) struct Lanes {
@@ -95,10 +97,10 @@ impl Way {
         self.memory.wake(ASLEEP);
     }
 
-    /// Writes where the header of the first lane lies: behind it its argument does.
-    pub(crate) fn write_first(&self, header: &[u8], argument: &[u8]) {
+    /// Writes the names of actor and operation where those of the first lane lie.
+    pub(crate) fn write_names(&self, [actor, operation]: [&[u8]; 2]) {
         let slab = self.words_end().next_multiple_of(PAGE_BYTES);
-        for (at, bytes) in [(slab, header), (slab + CALL_HEADER_BYTES_MAX, argument)] {
+        for (at, bytes) in [(slab, actor), (slab + ACTOR_BYTES_MAX, operation)] {
             let places = (at..).map(|at| self.memory.byte(at));
             bytes.iter().zip(places).for_each(|(byte, place)| place.store(*byte, Ordering::Relaxed));
         }

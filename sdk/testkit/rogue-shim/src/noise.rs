@@ -46,7 +46,7 @@ pub(crate) fn corrupt(world: &World, Lanes { down, up }: &Lanes) -> ! {
             down.memory.word(at).store(silent(down, at, word), Ordering::Relaxed);
             let (at, word) = (4 * chance.below(down.words_end() / 4), chance.word());
             down.memory.word(at).store(silent(down, at, word), Ordering::Relaxed);
-            // Up to the first slabs, so that headers and arguments are spoilt, too.
+            // Up to the first slabs, so that names and arguments are spoilt, too.
             let at = 4 * chance.below((up.words_end() + 4 * PAGE_BYTES) / 4);
             up.memory.word(at).store(chance.word(), Ordering::Relaxed);
         }

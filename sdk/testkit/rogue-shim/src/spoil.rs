@@ -141,8 +141,8 @@ fn in_lanes_only(fault: LaneFault, world: &World, lanes: &Lanes, mine: &Mine<'_>
             lanes.down.ring(mine.lane);
             lanes.up.ring(0);
         }
-        LaneFault::OverlongArgument => ask::ask_with(&lanes.up, &ask::header()?, lanes.up.first_slab_bytes() + 1),
-        LaneFault::GarbageHeader => ask::ask_with(&lanes.up, &[0xff; 64], 0),
+        LaneFault::OverlongArgument => ask::ask_with(&lanes.up, ask::NAMES, lanes.up.first_slab_bytes() + 1),
+        LaneFault::GarbageNames => ask::ask_with(&lanes.up, [&[0xff; 64], ask::NAMES[1]], 0),
     }
     hang()
 }
