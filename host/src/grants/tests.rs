@@ -10,7 +10,8 @@ use super::{Act, Allowance, Named, Values};
 use crate::words::{Access, Address, Cover, EnvGrant, Grants, NetworkGrant, PathGrant, SecretGrant, SecretSource};
 
 /// What the HTTP server states.
-const HTTP: &str = r#"{"listen": {"address": "${BIND:127.0.0.1}", "port": "${PORT:8080}"}, "env": "HTTP_LOOPS"}"#;
+const HTTP: &str = r#"{"listen": {"address": "${BIND:127.0.0.1}", "port": "${PORT:8080}"}, "file": {"name": "tls-*"},
+                       "env": "HTTP_LOOPS", "secret": "tls-*"}"#;
 /// What a client of a database might state.
 const CLIENT: &str = r#"{"connect": [{"address": "$HOST", "port": "${PORT:6379}"}, "*.example.com:443"]}"#;
 
