@@ -12,6 +12,7 @@ mod full_disk;
 mod grants;
 mod host_death;
 mod http_loops;
+mod https;
 mod lifecycle;
 mod matrix;
 mod mending;

@@ -40,6 +40,9 @@ pub type Values = BTreeMap<String, String>;
 /// The name of a provider's own directory, which needs no grant.
 pub const STATE_DIR_NAME: &str = "state";
 
+/// What stands at the end of a needed name for any ending.
+const ANY: char = '*';
+
 /// Entries of one kind, in needs and in grants: far below what a shim takes.
 const ENTRIES_MAX: usize = 64;
 
@@ -204,10 +207,9 @@ impl StatedNeeds {
         if counts.into_iter().any(|count| count > ENTRIES_MAX) {
             return Err(AllowanceError::TooMany { max: ENTRIES_MAX });
         }
-        for NeededPath { name, .. } in dir.iter().chain(file) {
-            check_name(name)?;
-        }
-        secret.iter().try_for_each(|name| check_name(name))?;
+        dir.iter().try_for_each(|NeededPath { name, .. }| check_name(name))?;
+        file.iter().try_for_each(|NeededPath { name, .. }| check_needed_name(name))?;
+        secret.iter().try_for_each(|name| check_needed_name(name))?;
         env.iter().try_for_each(|name| check_env_name(name))?;
         let (listen, connect) = (read(Act::Listen, listen)?, read(Act::Connect, connect)?);
         Ok(Self { listen, connect, needs: needs.clone() })
@@ -281,7 +283,7 @@ fn checked(mut grants: Grants, needs: Option<&Needs>) -> Result<Grants, Allowanc
 
 fn narrow(kind: &'static str, grants: &mut [PathGrant], needs: &[NeededPath]) -> Result<(), AllowanceError> {
     for grant in grants {
-        let Some(need) = needs.iter().find(|need| need.name == grant.name) else {
+        let Some(need) = needs.iter().find(|need| is_needed(&need.name, &grant.name)) else {
             let stated = needs.iter().map(|need| need.name.clone()).collect();
             return Err(AllowanceError::NotStated { kind, name: grant.name.clone(), stated });
         };
@@ -297,7 +299,7 @@ fn stated<'a>(
     mut names: impl Iterator<Item = &'a str>,
     needs: &[String],
 ) -> Result<(), AllowanceError> {
-    match names.find(|name| !needs.iter().any(|need| need == name)) {
+    match names.find(|name| !needs.iter().any(|need| is_needed(need, name))) {
         None => Ok(()),
         Some(name) => Err(AllowanceError::NotStated { kind, name: name.to_owned(), stated: needs.to_vec() }),
     }
@@ -319,6 +321,17 @@ fn unique_texts<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<(), Allo
 
 fn check_name(name: &str) -> Result<(), AllowanceError> {
     if is_grant_name(name) { Ok(()) } else { Err(AllowanceError::BadName { name: name.to_owned() }) }
+}
+
+/// Of files and secrets, which are opened when they are asked for, any number may be needed: `tls-*` is every name that begins so.
+fn check_needed_name(name: &str) -> Result<(), AllowanceError> {
+    let begin = name.strip_suffix(ANY).unwrap_or(name);
+    if is_grant_name(begin) { Ok(()) } else { Err(AllowanceError::BadName { name: name.to_owned() }) }
+}
+
+/// Whether what is granted under a name is what is needed under another. No name that is granted has a star.
+fn is_needed(need: &str, granted: &str) -> bool {
+    need.strip_suffix(ANY).map_or(need == granted, |begin| granted.starts_with(begin))
 }
 
 fn check_env_name(name: &str) -> Result<(), AllowanceError> {

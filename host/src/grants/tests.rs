@@ -10,7 +10,8 @@ use super::{Act, Allowance, Named, Values};
 use crate::words::{Access, Address, Cover, EnvGrant, Grants, NetworkGrant, PathGrant, SecretGrant, SecretSource};
 
 /// What the HTTP server states.
-const HTTP: &str = r#"{"listen": {"address": "${BIND:127.0.0.1}", "port": "${PORT:8080}"}, "env": "HTTP_LOOPS"}"#;
+const HTTP: &str = r#"{"listen": {"address": "${BIND:127.0.0.1}", "port": "${PORT:8080}"}, "file": {"name": "tls-*"},
+                       "env": "HTTP_LOOPS", "secret": "tls-*"}"#;
 /// What a client of a database might state.
 const CLIENT: &str = r#"{"connect": [{"address": "$HOST", "port": "${PORT:6379}"}, "*.example.com:443"]}"#;
 
@@ -247,6 +248,38 @@ fn what_goes_by_names_is_narrowed_to_the_needs() {
     assert!(allowance.named("log", Access::Write).is_err());
 }
 
+/// Of files and secrets, any number may be needed by how their names begin. That is no grant: what is granted is had, no more.
+#[test]
+fn names_may_be_needed_by_how_they_begin() {
+    let secret = |name: &str| SecretGrant { name: name.to_owned(), from: SecretSource::Env("TOKEN".to_owned()) };
+    let file = |name: &str| PathGrant { name: name.to_owned(), path: "/etc/cert".into(), access: Access::Write };
+    // The name, under which needs, and whether it may be granted.
+    let cases = [
+        ("tls-key", "tls-*", true),
+        ("tls-", "tls-*", true),
+        ("tls", "tls-*", false),
+        ("other-tls-key", "tls-*", false),
+        ("tls-key", "tls-key", true),
+        ("tls-keys", "tls-key", false),
+    ];
+    for (name, need, may) in cases {
+        let of_secrets = needs(&format!(r#"{{"secret": ["x", "{need}"]}}"#));
+        let of_files = needs(&format!(r#"{{"file": [{{"name": "{need}"}}]}}"#));
+        let granted = [
+            (of_secrets, Grants { secret: vec![secret(name)], ..Grants::default() }),
+            (of_files, Grants { file: vec![file(name)], ..Grants::default() }),
+        ];
+        for (needs, grants) in granted {
+            let allowance = Allowance::new(Some(&needs), Some(grants));
+            assert_eq!(allowance.is_ok(), may, "{name} where {need} is needed");
+            let Ok(allowance) = allowance else { continue };
+            assert!(allowance.named(name, Access::Read).is_ok() && allowance.named(name, Access::Write).is_err());
+            assert!(allowance.named("tls-never-granted", Access::Read).is_err());
+        }
+        assert!(Allowance::new(Some(&needs(&format!(r#"{{"secret": "{need}"}}"#))), None).is_ok());
+    }
+}
+
 /// What is shown of each, for people: what is needed, granted and had.
 #[test]
 fn what_a_provider_gets_is_told() {
@@ -304,6 +337,9 @@ fn what_can_not_be_needed_or_granted_is_told() {
         r#"{"connect": "a*:80"}"#,
         r#"{"dir": {"name": "../etc"}}"#,
         r#"{"secret": ".key"}"#,
+        r#"{"secret": "*"}"#,
+        r#"{"file": {"name": "a*b"}}"#,
+        r#"{"dir": {"name": "a*"}}"#,
         r#"{"env": "A=B"}"#,
     ] {
         let _ = writeln!(golden, "{stated}\n  {}", Allowance::new(Some(&needs(stated)), None).expect_err(stated));

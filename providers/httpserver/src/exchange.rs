@@ -1,14 +1,13 @@
 //! One request: read it within its limits, call the actor, answer.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_provider::tokio::Calls;
 use cofferdam_provider::{Level, Request as CallRequest, monotonic_deadline};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::EXPECT;
+use hyper::header::{CONNECTION, EXPECT, HeaderMap, HeaderName, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +17,9 @@ use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::site::{Phase, Site};
 use crate::wire::{Head, OPERATION, response};
+
+/// The most headers of a request.
+pub(crate) const HEADERS_MAX: usize = 100;
 
 /// What the requests of one connection are answered with.
 #[derive(Clone, Copy, Debug)]
@@ -29,23 +31,30 @@ pub(crate) struct Means<'a> {
 }
 
 /// Answers one request, whatever happens.
-pub(crate) async fn respond(means: Means<'_>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(crate) async fn respond(means: Means<'_>, request: Request<Incoming>) -> Response<Bytes> {
     let _under_way = means.site.requests.enter();
     let answer = exchange(means, request).await;
-    Ok(answer.unwrap_or_else(|refusal| {
+    answer.unwrap_or_else(|refusal| {
         if let Some(level) = refusal.level() {
             log(means.site, level, &refusal);
         }
         refusal.response()
-    }))
+    })
 }
 
-async fn exchange(means: Means<'_>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Refusal> {
+async fn exchange(means: Means<'_>, request: Request<Incoming>) -> Result<Response<Bytes>, Refusal> {
     if means.site.phase() != Phase::Serving {
         return Err(Refusal::Draining);
     }
     if request.method() == Method::CONNECT {
         return Err(Refusal::Connect);
+    }
+    if asks_for_websocket(request.headers()) {
+        return Err(Refusal::WebSocket);
+    }
+    // Of HTTP/1.1 they were counted already.
+    if request.headers().len() > HEADERS_MAX {
+        return Err(Refusal::HeadTooLong);
     }
     let (parts, mut body) = request.into_parts();
     let answer = answer(means, &parts, &mut body).await;
@@ -57,13 +66,24 @@ async fn exchange(means: Means<'_>, request: Request<Incoming>) -> Result<Respon
     answer
 }
 
+/// Whether the connection is to become a WebSocket (RFC 6455, section 4.1). Any other upgrade is ignored, as HTTP allows
+/// (RFC 9110, section 7.8): the request is answered as it is.
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE) && lists(headers, &UPGRADE, "websocket") && lists(headers, &CONNECTION, "upgrade")
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
+}
+
 /// Most clients read nothing before they have sent everything. Closing earlier would cost them the response: what they
 /// still send makes the kernel reset the connection.
 async fn discard(mut body: Incoming) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-async fn answer(means: Means<'_>, parts: &Parts, body: &mut Incoming) -> Result<Response<Full<Bytes>>, Refusal> {
+async fn answer(means: Means<'_>, parts: &Parts, body: &mut Incoming) -> Result<Response<Bytes>, Refusal> {
     let Means { site, calls, settings } = means;
     let head = Head::new(parts);
     let room = head.body_room(site.host.payload_bytes_max()).ok_or(Refusal::HeadTooLong)?;
@@ -80,7 +100,7 @@ async fn answer(means: Means<'_>, parts: &Parts, body: &mut Incoming) -> Result<
     let answer = calls.call(&call).await.map_err(Refusal::CallFailed)?;
     let (parts, body) = response(&answer)?.into_parts();
     let body = placed(&site.rooms.responses, body).ok_or(Refusal::Crowded)?;
-    Ok(Response::from_parts(parts, Full::new(body)))
+    Ok(Response::from_parts(parts, body))
 }
 
 /// A body that gives its room back once hyper has written it, or has given it up. None when there is no room.

@@ -12,9 +12,13 @@
 //! | `WRITE_TIMEOUT_MS` | how long a client may take nothing of its response | 30000 |
 //! | `CONNECTIONS_MAX` | connections at once; further ones wait to be accepted | 1024 |
 //! | `BODY_BYTES_MAX` | the longest body; the host's payload limit bounds it too | the payload limit |
+//! | `TLS_CERT`, `TLS_KEY` | the names of granted files or secrets, PEM: then the link speaks TLS | no TLS |
+//! | `TLS_HANDSHAKE_TIMEOUT_MS` | how long a handshake may take | 10000 |
+//! | `TLS_HANDSHAKES_MAX` | handshakes at once; further ones wait | 128 |
+//! | `H2C` | `true`: without TLS, clients may begin with HTTP/2 | `false` |
 //!
 //! The reference listened on every interface; here that takes `BIND: 0.0.0.0:8080`. A link that is bound again on the same
-//! address keeps its listener; on another one, the new listener opens before the old one closes, unless one of them is for
+//! address keeps its listener, reads certificate and key again, and keeps to the new values with connections to come; on another one, the new listener opens before the old one closes, unless one of them is for
 //! every interface and the port is the same. When a link goes, requests under way have 30 s to end. Time-outs are in
 //! milliseconds, up to 600000. What the reference knew and this does not (`WORKERS`, `CORS_…`, a list in `BIND`) is
 //! ignored with a warning in the log or, for the list, refused.
@@ -23,6 +27,12 @@
 //!
 //! Connections of all links are spread over event loops, by how many each has; `loops.rs` says how many loops there are, and the
 //! granted variable `HTTP_LOOPS` (1 to 16) says otherwise. Who reads no answers is not read from either.
+//!
+//! # HTTP/2
+//!
+//! Over TLS both sides agree on HTTP/2 or HTTP/1.1. `http2/mod.rs` has the limits. A connection without requests ends after
+//! `HEADER_TIMEOUT_MS`, one whose client takes less than a piece (16 KiB) of an answer within `WRITE_TIMEOUT_MS` is cut off. What closes
+//! a connection of HTTP/1.1 in the table below closes the stream.
 //!
 //! # What a client gets
 //!
@@ -35,6 +45,7 @@
 //! | 413, closes | the body is too long; what is still sent of it is discarded for `BODY_TIMEOUT_MS` at most |
 //! | 431, closes | more than 100 headers, or a head of more than 64 KiB, or more than the host takes |
 //! | 500 | the host or this provider is wrong |
+//! | 501 | a WebSocket was asked for |
 //! | 502 | the actor failed, trapped, is not allowed, or answered with something that is no response |
 //! | 503, retry after 1 s | the actor is not there or at its limit |
 //! | 503, closes | all memory for bodies of requests (64 MiB) or of responses that clients are slow to take (256 MiB) is taken |
@@ -50,15 +61,19 @@
 //! headers of the actor are dropped. The `status` text of the contract is ignored, as the reference did.
 #![deny(unsafe_code)]
 
+mod connection;
 mod event_loop;
 mod exchange;
 mod gauge;
+mod http2;
 mod loops;
+mod opening;
 mod refusal;
 mod settings;
 mod site;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod wire;
 mod write_timeout;
 
@@ -74,7 +89,7 @@ use tokio::time::timeout;
 
 use crate::loops::Loops;
 use crate::settings::Settings;
-use crate::site::{Phase, Rooms, Site, clash, overlap};
+use crate::site::{Phase, Rooms, Site, Terms, clash, overlap};
 
 /// What all bodies of requests that are being read or answered may take together.
 const REQUESTS_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -122,28 +137,30 @@ impl Provider for HttpServer {
             self.host.log(Level::WARN, &format!("the link value {name:?} of {} means nothing here", link.actor()));
         }
         let address = settings.address;
+        // Before anything is changed: when it fails, what there was goes on.
+        let terms = Terms::new(self.host, settings)?;
         let mut links = self.lock();
         if links.draining {
             return Err(Failure::new("the provider is draining"));
         }
-        if let Some(bound) = links.sites.get(link.actor()).filter(|bound| bound.site.settings().address == address) {
-            bound.site.adopt(settings);
+        if let Some(bound) = links.sites.get(link.actor()).filter(|bound| bound.site.address() == address) {
+            bound.site.adopt(terms);
             return Ok(());
         }
-        if let Some(other) = links.sites.values().find(|bound| clash(bound.site.settings().address, address)) {
+        if let Some(other) = links.sites.values().find(|bound| clash(bound.site.address(), address)) {
             let actor = &other.site.actor;
             let other = format!("the link of {actor} has it; give this one another PORT");
             return Err(Failure::new(format!("{address} ({ADDRESS_VALUES}) is taken: {other}")));
         }
-        let before = links.sites.get(link.actor()).map(|bound| bound.site.settings());
-        let in_the_way = before.filter(|before| overlap(before.address, address));
+        let before = links.sites.get(link.actor()).map(|bound| bound.site.terms());
+        let in_the_way = before.filter(|before| overlap(before.settings.address, address));
         if in_the_way.is_some() {
             links.sites.remove(link.actor()).into_iter().for_each(|bound| self.close(bound));
         }
-        let served = self.serve(&mut links, link.actor(), settings);
+        let served = self.serve(&mut links, link.actor(), terms);
         if let (Err(_), Some(before)) = (&served, in_the_way) {
             // The link is refused either way; what it had goes on if that is still to be had.
-            let _ = self.serve(&mut links, link.actor(), Settings::clone(&before));
+            let _ = self.serve(&mut links, link.actor(), Terms::clone(&before));
         }
         drop(links);
         served?.into_iter().for_each(|bound| self.close(bound));
@@ -205,8 +222,8 @@ impl HttpServer {
     }
 
     /// Opens a listener for an actor. Returns what it had before, which is to be closed.
-    fn serve(&self, links: &mut Links, actor: &str, settings: Settings) -> Result<Option<Bound>, Failure> {
-        let address = settings.address;
+    fn serve(&self, links: &mut Links, actor: &str, terms: Terms) -> Result<Option<Bound>, Failure> {
+        let address = terms.settings.address;
         // The host shows no values of links, so the words name those that are meant.
         let socket = self.host.listen(&address.to_string()).map_err(|error| {
             let next = match error {
@@ -218,9 +235,16 @@ impl HttpServer {
             };
             Failure::new(format!("{address} ({ADDRESS_VALUES}) cannot be served: {error}; {next}"))
         })?;
-        self.host.log(Level::INFO, &format!("serving {actor} on {}", socket.local_addr()?));
+        self.host.log(
+            Level::INFO,
+            &format!(
+                "serving {actor} on {}{}",
+                socket.local_addr()?,
+                if terms.tls.is_some() { ", by TLS" } else { "" }
+            ),
+        );
         let loops = self.loops.spread();
-        let site = Arc::new(Site::new(self.host, loops.clone(), self.rooms.clone(), actor, settings));
+        let site = Arc::new(Site::new(self.host, loops.clone(), self.rooms.clone(), actor, terms));
         let listener = site.open(socket, loops.home()?)?;
         Ok(links.sites.insert(actor.to_owned(), Bound { site, listener }))
     }

@@ -3,7 +3,6 @@
 
 use bytes::Bytes;
 use cofferdam_provider::{CallError, Level};
-use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use thiserror::Error;
@@ -17,7 +16,9 @@ pub(crate) enum Refusal {
     Draining,
     #[error("CONNECT is for proxies")]
     Connect,
-    #[error("the head does not fit into the host's payload limit")]
+    #[error("there are no WebSockets here")]
+    WebSocket,
+    #[error("the head has too many headers, or does not fit into the host's payload limit")]
     HeadTooLong,
     #[error("the body is longer than {limit_bytes} bytes")]
     BodyTooLong { limit_bytes: usize },
@@ -38,6 +39,9 @@ impl Refusal {
         match self {
             Self::BodyBroken(_) => StatusCode::BAD_REQUEST,
             Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            // Not 426, which asks for an upgrade: this client offers one, and there is nothing to upgrade to. RFC 9220, section 3,
+            // asks for this status where a protocol of extended CONNECT is not supported.
+            Self::WebSocket => StatusCode::NOT_IMPLEMENTED,
             Self::BodyLate => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -62,10 +66,11 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn response(&self) -> Response<Full<Bytes>> {
+    pub(crate) fn response(&self) -> Response<Bytes> {
         let status = self.status();
-        let words = format!("{}\n", status.canonical_reason().unwrap_or("Error"));
-        let mut response = Response::new(Full::new(Bytes::from(words)));
+        let more = if matches!(self, Self::WebSocket) { ": this server does not speak WebSocket" } else { "" };
+        let words = format!("{}{more}\n", status.canonical_reason().unwrap_or("Error"));
+        let mut response = Response::new(Bytes::from(words));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -88,6 +93,6 @@ impl Refusal {
 
     /// Whether the connection can't go on: it drains, or the rest of a body is still on it.
     fn closes(&self) -> bool {
-        !matches!(self, Self::CallFailed(_) | Self::BadAnswer(_) | Self::Connect)
+        !matches!(self, Self::CallFailed(_) | Self::BadAnswer(_) | Self::Connect | Self::WebSocket)
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use cofferdam_provider::Link;
 use thiserror::Error;
 
+use crate::tls::{CERT, KEY};
+
 /// How one link is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -21,6 +23,19 @@ pub(crate) struct Settings {
     pub(crate) connections_max: usize,
     /// The host's payload limit bounds it too.
     pub(crate) body_bytes_max: usize,
+    pub(crate) tls: Option<TlsNames>,
+    /// For a whole handshake.
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) handshakes_max: usize,
+    /// Whether HTTP/2 is spoken without TLS, too.
+    pub(crate) h2c: bool,
+}
+
+/// The names of what was granted for TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsNames {
+    pub(crate) cert: String,
+    pub(crate) key: String,
 }
 
 /// Why a link was refused: the operator's mistake.
@@ -36,14 +51,33 @@ pub(crate) enum SettingsError {
     TwoPorts { bind: String, port: String },
     #[error("the link value {name} is {found:?}: it is a number from 1 to {max}")]
     Number { name: &'static str, found: String, max: u64 },
+    #[error("the link value {set} is set and {missing} is not: TLS takes both, the name of a grant each")]
+    HalfOfTls { set: &'static str, missing: &'static str },
+    #[error(
+        "the link value {name} holds PEM itself, which is not repeated here: keys and certificates come by grants, and the link \
+         value is the name of one; a key that was in a link is to be replaced"
+    )]
+    Pem { name: &'static str },
+    #[error(
+        "the link value {name} is no name of a grant, and not repeated here, for it may be a secret: a name is of 1 to {max} \
+         letters, digits, `.`, `_` and `-`", max = GRANT_NAME_BYTES_MAX
+    )]
+    GrantName { name: &'static str },
+    #[error("the link value H2C is {0:?}: it is true or false")]
+    H2c(String),
+    #[error("the link value H2C is for links without TLS, which agree on HTTP/2 by themselves: leave it out")]
+    H2cBesideTls,
 }
+
+/// The longest name of a grant, as the host has it.
+const GRANT_NAME_BYTES_MAX: usize = 64;
 
 const TIMEOUT_MS_MAX: u64 = 600_000;
 const DEFAULT_IP: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const DEFAULT_PORT: u16 = 8080;
 
 /// The names of link values that mean something here.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 13] = [
     "BIND",
     "PORT",
     "TIMEOUT_MS",
@@ -52,6 +86,11 @@ const NAMES: [&str; 8] = [
     "WRITE_TIMEOUT_MS",
     "CONNECTIONS_MAX",
     "BODY_BYTES_MAX",
+    CERT,
+    KEY,
+    "TLS_HANDSHAKE_TIMEOUT_MS",
+    "TLS_HANDSHAKES_MAX",
+    "H2C",
 ];
 
 /// The settings of a link that mean nothing here. The host's own are left out.
@@ -74,6 +113,10 @@ impl Settings {
             call_timeout: timeout("TIMEOUT_MS", 10_000)?,
             connections_max: size("CONNECTIONS_MAX", 1024, 65_536)?,
             body_bytes_max: size("BODY_BYTES_MAX", u64::from(u32::MAX), u64::from(u32::MAX))?,
+            tls: tls_names(link.get(CERT), link.get(KEY))?,
+            handshake_timeout: timeout("TLS_HANDSHAKE_TIMEOUT_MS", 10_000)?,
+            handshakes_max: size("TLS_HANDSHAKES_MAX", 128, 65_536)?,
+            h2c: h2c(link)?,
         })
     }
 }
@@ -86,6 +129,40 @@ fn number(link: &Link<'_>, name: &'static str, default: u64, max: u64) -> Result
         Ok(number) if (1..=max).contains(&number) => Ok(number),
         _ => Err(SettingsError::Number { name, found: text.into(), max }),
     }
+}
+
+fn tls_names(cert: Option<&str>, key: Option<&str>) -> Result<Option<TlsNames>, SettingsError> {
+    for (name, value) in [(CERT, cert), (KEY, key)] {
+        if let Some(value) = value {
+            grant_name(name, value)?;
+        }
+    }
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsNames { cert: cert.to_owned(), key: key.to_owned() })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(SettingsError::HalfOfTls { set: CERT, missing: KEY }),
+        (None, Some(_)) => Err(SettingsError::HalfOfTls { set: KEY, missing: CERT }),
+    }
+}
+
+/// Whoever puts a key where its name belongs must not find it in an error, nor the host in a question.
+fn grant_name(name: &'static str, value: &str) -> Result<(), SettingsError> {
+    if value.contains("-----BEGIN") {
+        return Err(SettingsError::Pem { name });
+    }
+    let is_name = (1..=GRANT_NAME_BYTES_MAX).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if is_name { Ok(()) } else { Err(SettingsError::GrantName { name }) }
+}
+
+fn h2c(link: &Link<'_>) -> Result<bool, SettingsError> {
+    let found = match link.get("H2C") {
+        None => return Ok(false),
+        Some("true") => true,
+        Some("false") => false,
+        Some(other) => return Err(SettingsError::H2c(other.into())),
+    };
+    if found && link.get(CERT).is_some() { Err(SettingsError::H2cBesideTls) } else { Ok(found) }
 }
 
 fn address(bind: Option<&str>, port: Option<&str>) -> Result<SocketAddr, SettingsError> {

@@ -1,38 +1,27 @@
-//! One link being served: its listener, its connections, and how they end.
+//! One link being served: its listener, which connections it takes, and how it ends.
 //!
 //! ```text
-//! Serving --drain--> Draining: no listener, 503 to new requests on kept connections, what is under way goes on
-//! Serving, Draining --close--> Closing: each connection ends after the request that it serves
+//! Serving --drain--> Draining: no listener; each connection ends after the requests that it serves, at once if there is none
+//! Serving, Draining --close--> Closing: the same, and each connection has 30 s for it
 //! ```
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use cofferdam_provider::{Host, Level};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use crate::connection::Connection;
 use crate::event_loop::EventLoop;
-use crate::exchange::{Means, respond};
 use crate::gauge::{Counted, Gauge};
 use crate::loops::{Seat, Spread};
 use crate::settings::Settings;
-use crate::write_timeout::WriteTimeout;
-
-/// The most bytes of a request's head.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// The most headers of a request.
-const HEADERS_MAX: usize = 100;
-/// How long a connection may take to end once it is told to.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::tls::{Tls, TlsError};
 
 /// How far the end of a site is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -53,10 +42,17 @@ pub(crate) struct Rooms {
 
 /// What a connection takes, until it has ended.
 #[derive(Debug)]
-struct Place {
+pub(crate) struct Place {
     // Goes first: whoever waits for the count finds the seat free.
     seat: Seat,
     _counted: Counted,
+}
+
+/// What a link says of its connections, with what that took of the host.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) settings: Settings,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// One link being served.
@@ -70,12 +66,20 @@ pub(crate) struct Site {
     /// Open, on all loops.
     pub(crate) connections: Gauge,
     loops: Spread,
-    settings: RwLock<Arc<Settings>>,
+    terms: RwLock<Arc<Terms>>,
     phase: watch::Sender<Phase>,
 }
 
+impl Terms {
+    /// Reads certificate and key, if there are to be some.
+    pub(crate) fn new(host: Host, settings: Settings) -> Result<Self, TlsError> {
+        let tls = settings.tls.as_ref().map(|names| Tls::load(host, names, &settings)).transpose()?;
+        Ok(Self { settings, tls })
+    }
+}
+
 impl Site {
-    pub(crate) fn new(host: Host, loops: Spread, rooms: Rooms, actor: &str, settings: Settings) -> Self {
+    pub(crate) fn new(host: Host, loops: Spread, rooms: Rooms, actor: &str, terms: Terms) -> Self {
         Self {
             host,
             loops,
@@ -83,7 +87,7 @@ impl Site {
             rooms,
             requests: Gauge::new(),
             connections: Gauge::new(),
-            settings: RwLock::new(Arc::new(settings)),
+            terms: RwLock::new(Arc::new(terms)),
             phase: watch::Sender::new(Phase::Serving),
         }
     }
@@ -96,18 +100,27 @@ impl Site {
         Ok(home.handle().spawn(async move { site.accept(listener, &at).await }))
     }
 
-    pub(crate) fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.terms().settings.address
     }
 
     /// Connections that are accepted from now on keep to these; the address is the one it has.
-    pub(crate) fn adopt(&self, settings: Settings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    pub(crate) fn adopt(&self, terms: Terms) {
+        *self.terms.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(terms);
         self.connections.look_again();
     }
 
     pub(crate) fn phase(&self) -> Phase {
         *self.phase.borrow()
+    }
+
+    /// To wait for a phase by.
+    pub(crate) fn phases(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
     }
 
     /// Phases only go forward.
@@ -143,7 +156,7 @@ impl Site {
     /// Gives a connection to its loop. The socket is known to the loop that accepted it, and only one can wait for it.
     fn hand_over(self: Arc<Self>, stream: TcpStream, place: Place, home: &Arc<EventLoop>) -> io::Result<()> {
         if Arc::ptr_eq(place.seat.event_loop(), home) {
-            tokio::spawn(self.serve(stream, place));
+            tokio::spawn(Connection::new(self, place).serve(stream));
             return Ok(());
         }
         let on = place.seat.event_loop().handle().clone();
@@ -151,14 +164,14 @@ impl Site {
             let _entered = on.enter();
             TcpStream::from_std(stream.into_std()?)?
         };
-        on.spawn(self.serve(stream, place));
+        on.spawn(Connection::new(self, place).serve(stream));
         Ok(())
     }
 
     /// The next connection, once there is a place for it: whoever comes beyond the limit waits in the kernel's queue.
     async fn next(&self, listener: &tokio::net::TcpListener) -> TcpStream {
         const PAUSE: Duration = Duration::from_millis(100);
-        self.connections.below(|| self.settings().connections_max).await;
+        self.connections.below(|| self.terms().settings.connections_max).await;
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => return stream,
@@ -170,37 +183,16 @@ impl Site {
             }
         }
     }
+}
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, place: Place) {
-        // Without it small answers may wait for the client's acknowledgement; where it fails they just do.
-        let _ = stream.set_nodelay(true);
-        let settings = self.settings();
-        let io = TokioIo::new(WriteTimeout::new(stream, settings.write_timeout));
-        let means = Means { site: &self, calls: place.seat.event_loop().calls(), settings: &settings };
-        let service = service_fn(|request| respond(means, request));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.header_timeout)
-            .max_headers(HEADERS_MAX)
-            .max_header_size(HEAD_BYTES_MAX)
-            // What is read ahead of a connection whose request waits for others, too.
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(io, service);
-        let mut connection = pin!(connection);
-        let mut phase = self.phase.subscribe();
-        // How a connection ends is the client's business: hyper has answered what could be answered.
-        tokio::select! {
-            _ = connection.as_mut() => {}
-            () = reached(&mut phase, Phase::Closing) => {
-                connection.as_mut().graceful_shutdown();
-                let _ = timeout(CLOSE_TIMEOUT, connection).await;
-            }
-        }
+impl Place {
+    pub(crate) fn event_loop(&self) -> &EventLoop {
+        self.seat.event_loop()
     }
 }
 
 /// Waits for a phase or a later one.
-async fn reached(current: &mut watch::Receiver<Phase>, phase: Phase) {
+pub(crate) async fn reached(current: &mut watch::Receiver<Phase>, phase: Phase) {
     // Fails only when the site is gone, and its tasks hold it.
     let _ = current.wait_for(|current| *current >= phase).await;
 }

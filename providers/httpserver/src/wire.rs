@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Response, StatusCode};
+use hyper::{Response, StatusCode, Version};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes as BytesRef};
 use thiserror::Error;
@@ -52,7 +52,12 @@ pub(crate) struct Head<'a> {
 
 impl<'a> Head<'a> {
     pub(crate) fn new(parts: &'a Parts) -> Self {
-        Self { parts, header: joined(&parts.headers) }
+        let mut header = joined(&parts.headers);
+        // HTTP/2 has it apart; actors find it where HTTP/1.1 has it (RFC 9113, section 8.3.1).
+        if let (Version::HTTP_2, Some(authority)) = (parts.version, parts.uri.authority()) {
+            header.insert(HOST.as_str().to_owned(), authority.as_str().to_owned());
+        }
+        Self { parts, header }
     }
 
     /// The argument of the call.

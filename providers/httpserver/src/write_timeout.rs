@@ -23,6 +23,11 @@ impl WriteTimeout {
         Self { stream, timeout, stalled: None }
     }
 
+    /// Waits until the client has sent something, or has gone. Looks at a byte: tokio takes every new socket for readable.
+    pub(crate) async fn opened(&self) -> io::Result<()> {
+        self.stream.peek(&mut [0]).await.map(drop)
+    }
+
     fn bound<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if poll.is_ready() {
             self.stalled = None;

@@ -1,7 +1,10 @@
 //! The host of a rig: the functions of the ABI over one [`World`].
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::ffi::c_void;
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
@@ -49,6 +52,8 @@ pub(crate) struct Seen {
     pub(crate) log: Vec<LogLine>,
     pub(crate) listening: Vec<SocketAddr>,
     pub(crate) queues: Vec<Weak<Queue>>,
+    /// What was granted, by its names.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
 }
 
 impl World {
@@ -263,18 +268,32 @@ unsafe extern "C" fn open_dir(
 }
 
 unsafe extern "C" fn open_file(
-    _context: *mut c_void,
+    context: *mut c_void,
     name: Slice,
-    _access: Access,
-    _fd: *mut i32,
+    access: Access,
+    fd: *mut i32,
     why: *mut Sink,
 ) -> Status {
-    // SAFETY: what is passed is the provider's and live.
+    // SAFETY: the context is ours, the rest is the provider's and live.
     unsafe {
-        let name = text(name).unwrap_or("?");
-        let refused = Refused::new(Status::DENIED, format!("no file is granted under the name {name:?}"));
-        tell::<()>(Err(refused), why, drop)
+        let world = world(context);
+        let opened = text(name).and_then(|name| {
+            let seen = world.seen();
+            let contents = seen.files.get(name).filter(|_| access == Access::READ);
+            let none = || Refused::new(Status::DENIED, format!("no file is granted under the name {name:?}"));
+            file_of(contents.ok_or_else(none)?)
+                .map_err(|error| Refused::new(Status::INTERNAL, format!("opening {name:?}: {error}")))
+        });
+        tell(opened, why, |file| *fd = file.into_raw_fd())
     }
+}
+
+/// A file with these contents, which nobody else has.
+fn file_of(contents: &[u8]) -> std::io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(contents)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 unsafe extern "C" fn log(context: *mut c_void, level: Level, line: Slice) {

@@ -131,6 +131,16 @@ impl Rig {
         self.collect(|_| unsafe { (self.provider.unbind)(self.context, &raw const link) }).map(drop)
     }
 
+    /// Grants a file under a name, to be read from now on, in place of what had this name.
+    pub fn grant_file(&self, name: &str, contents: &[u8]) {
+        self.world.seen().files.insert(name.to_owned(), contents.to_owned());
+    }
+
+    /// Takes a file back: it is not opened again.
+    pub fn take_file(&self, name: &str) {
+        self.world.seen().files.remove(name);
+    }
+
     /// Calls the provider as an actor. Waits while as many calls run as the provider declares.
     pub fn call(&self, actor: &str, operation: &str, payload: &[u8]) -> Answer {
         self.call_within(self.timeout, actor, operation, payload)

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use crate::support::{PAYLOAD_BYTES_MAX, connect, get, server, status_of, talk};
+use crate::support::{PAYLOAD_BYTES_MAX, connect, get, read_response, server, status_of, talk};
 use cofferdam_testkit::abi::Level;
 
 #[test]
@@ -145,6 +145,31 @@ fn limits_on_both_sides() {
         let response = talk(address, &request);
         assert_eq!(status_of(&response), expected, "{name}: {response}");
     }
+}
+
+/// A WebSocket is refused in words, and the connection goes on; other upgrades are ignored, as HTTP allows.
+#[test]
+fn upgrades() {
+    let refused = "HTTP/1.1 501 Not Implemented\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 54\r\n\r\n\
+                   Not Implemented: this server does not speak WebSocket\n";
+    let cases = [
+        ("upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\n", 501),
+        ("upgrade: h2c, WebSocket\r\nconnection: keep-alive, upgrade\r\n", 501),
+        ("upgrade: websocket\r\nupgrade: h2c\r\nconnection: keep-alive\r\nconnection: upgrade\r\n", 501),
+        // Without the second it means nothing to this hop.
+        ("upgrade: websocket\r\n", 200),
+        ("upgrade: h2c\r\nconnection: upgrade, http2-settings\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n", 200),
+        ("upgrade: websockets\r\nconnection: upgrade\r\n", 200),
+    ];
+    let (rig, address) = server(&[]);
+    let mut stream = connect(address);
+    for (headers, expected) in cases {
+        stream.write_all(format!("GET /status/200 HTTP/1.1\r\nhost: h\r\n{headers}\r\n").as_bytes()).unwrap();
+        let response = read_response(&mut stream);
+        assert_eq!(status_of(&response), expected, "{headers}: {response}");
+        assert!(expected == 200 || response == refused, "{response}");
+    }
+    assert!(rig.log().iter().all(|line| line.level == Level::INFO), "a client's mistake is no line of the log");
 }
 
 /// Head and body together keep to the host's limit: what is beyond it is refused here, and is no error of a call.
