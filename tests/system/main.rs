@@ -19,6 +19,7 @@ mod metering;
 mod peers;
 mod policy;
 mod recovery;
+mod registry;
 mod seed;
 mod specification;
 mod supervision;

@@ -1,0 +1,1 @@
+//! Hosts that start what is in registries.
