@@ -258,15 +258,16 @@ pub(crate) fn causes(error: reqwest::Error) -> String {
     text
 }
 
-/// Whether a cause of the error is one of TLS.
+/// Whether a cause of the error is one of TLS. An error of the system's hides what it wraps from its list of causes, and
+/// wraps others of its kind.
 pub(crate) fn is_of_tls(error: &reqwest::Error) -> bool {
     let mut next = std::error::Error::source(error);
     while let Some(error) = next {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() {
             return true;
         }
-        next = error.source();
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|wrapped| wrapped as &(dyn std::error::Error + 'static)).or_else(|| error.source());
     }
     false
 }

@@ -1,6 +1,7 @@
 //! Actors and archives in registries: against a real one, and against peers that are none.
 
 mod access;
+mod commands;
 mod hostile;
 mod hosting;
 mod transfers;
