@@ -50,7 +50,10 @@ impl Session {
             user_agent: USER_AGENT,
             ..ClientConfig::default()
         });
-        let client = client.map_err(|error| Fault::Tls { why: clipped(&error.to_string()) })?;
+        let client = client.map_err(|error| match error {
+            OciDistributionError::RequestError(error) => Fault::Tls { why: causes(error) },
+            other => Fault::Tls { why: clipped(&other.to_string()) },
+        })?;
         let roots: Result<Vec<_>, _> = extra.iter().map(|der| reqwest::Certificate::from_der(der)).collect();
         let http = roots.and_then(|roots| {
             let builder = reqwest::Client::builder().tls_certs_merge(roots).user_agent(USER_AGENT);

@@ -53,7 +53,7 @@ fn what_is_pushed_by_the_command_is_pulled_by_it() {
         (&["pull", &reference], Some("wrong-3cret"), 3, "registry_unauthorized"),
         (&["pull", &latest], Some(PASSWORD), 3, "latest_refused"),
         (&["pull", &missing], Some(PASSWORD), 1, "registry_not_found"),
-        (&["push", &reference, "plain.wasm"], Some(PASSWORD), 3, "claims_token"),
+        (&["push", &reference, "plain.wasm"], Some(PASSWORD), 3, "claims_signed"),
         (&["push", &pinned, "echo.wasm"], Some(PASSWORD), 2, "push_to_digest"),
     ];
     for (args, password, code, kind) in cases {
