@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{audit, call, claims, crashes, doctor, explain, inspect, keys, par, provider, ps, run};
+use crate::commands::{audit, call, claims, crashes, doctor, explain, inspect, keys, par, provider, ps, registry, run};
 use crate::output::OutputFormat;
 
 /// A capability broker: signed WebAssembly actors, and providers in processes of their own.
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Keys(keys::KeysArgs),
     Claims(claims::ClaimsArgs),
     Par(par::ParArgs),
+    Pull(registry::PullArgs),
+    Push(registry::PushArgs),
     Inspect(inspect::InspectArgs),
 }
 

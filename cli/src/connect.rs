@@ -74,7 +74,8 @@ pub(crate) fn uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// For a command that waits for one thing.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         let message = format!("cannot start the runtime: {error}");
         Failure::new(crate::failure::Exit::Failed, "system", message, "check the limits on threads and descriptors")

@@ -162,7 +162,10 @@ impl From<HostError> for Failure {
             HostError::Manifest(error) => return error.into(),
             HostError::ActorRefused { .. } | HostError::LinkDenied { .. } => Exit::Refused,
             HostError::Key(_) | HostError::Actor { .. } | HostError::OtherContract { .. } => Exit::Usage,
-            HostError::Source(_) | HostError::Registry { .. } | HostError::Paths(_) => Exit::Usage,
+            HostError::Source(_) | HostError::Paths(_) => Exit::Usage,
+            HostError::Registry(error) if error.is_late() => Exit::TooLate,
+            HostError::Registry(error) if error.is_refusal() => Exit::Refused,
+            HostError::Registry(error) if error.is_usage() => Exit::Usage,
             HostError::BindTimeout { .. } => Exit::TooLate,
             _ => exit_of(&report.kind),
         };

@@ -52,6 +52,8 @@ fn execute(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Keys(args) => commands::keys::execute(args, output),
         Command::Claims(args) => commands::claims::execute(args, output),
         Command::Par(args) => commands::par::execute(args, output),
+        Command::Pull(args) => commands::registry::pull(&args, output),
+        Command::Push(args) => commands::registry::push(&args, output),
         Command::Inspect(args) => commands::inspect::execute(&args, output),
         Command::Doctor(args) => commands::doctor::execute(&args, output),
         Command::Ps(args) => commands::ps::execute(&args, output),

@@ -24,6 +24,7 @@ pub mod supervision;
 pub mod words;
 
 pub use cofferdam_claims::{Accounts, ActorMetadata, Claims, Needs, ProviderArchive, ProviderMetadata, Trust};
+pub use cofferdam_registry::{Credentials, Login, RegistryError};
 pub use host::{
     Actor, Diagnosis, Host, HostBuilder, HostError, Measure, NativeCapability, Result, diagnose, explain_packaged,
 };

@@ -23,6 +23,12 @@ pub fn get(url: &str) -> Result<Answer, ureq::Error> {
     Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
 }
 
+/// GET, of one media type.
+pub fn get_as(url: &str, media_type: &str) -> Result<Answer, ureq::Error> {
+    let mut response = ureq::get(url).header("accept", media_type).call()?;
+    Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+}
+
 /// GET, off the runtime's threads.
 pub async fn get_async(url: String) -> Result<Answer, ureq::Error> {
     tokio::task::spawn_blocking(move || get(&url)).await.expect("the request does not panic")

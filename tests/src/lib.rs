@@ -12,6 +12,7 @@ pub mod log;
 pub mod lures;
 pub mod payload;
 pub mod process;
+pub mod registry;
 pub mod rig;
 
 pub use rig::Rig;

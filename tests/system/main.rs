@@ -20,6 +20,7 @@ mod metering;
 mod peers;
 mod policy;
 mod recovery;
+mod registry;
 mod seed;
 mod specification;
 mod supervision;

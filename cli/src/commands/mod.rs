@@ -11,5 +11,6 @@ pub(crate) mod keys;
 pub(crate) mod par;
 pub(crate) mod provider;
 pub(crate) mod ps;
+pub(crate) mod registry;
 pub(crate) mod run;
 mod signing;

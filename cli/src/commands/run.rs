@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use cofferdam_host::{Host, HostError, HostManifest, Sandbox, extras};
 use serde::Serialize;
 
+use super::registry::RegistryArgs;
 use crate::connect::{environment, uid};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -61,6 +62,14 @@ pub(crate) struct RunArgs {
     /// The program that confines providers [env: COFFERDAM_SHIM] [default: cofferdam-shim beside this program]
     #[arg(long, value_name = "PATH")]
     shim: Option<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Registries that speak plain HTTP, as references name them, with their ports [default: none]
+    #[arg(long, value_name = "REGISTRY", num_args = 1..)]
+    allowed_insecure: Vec<String>,
+    /// Where what comes from registries is kept [env: COFFERDAM_REGISTRY_CACHE] [default: registry in the state directory]
+    #[arg(long, value_name = "DIR")]
+    registry_cache: Option<PathBuf>,
     #[command(flatten)]
     logs: logs::LogArgs,
     #[command(flatten)]

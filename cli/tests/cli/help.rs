@@ -4,7 +4,7 @@ use crate::session::Session;
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 27] = [
+    let commands: [&[&str]; 29] = [
         &[],
         &["run"],
         &["call"],
@@ -31,6 +31,8 @@ fn every_command_has_help_with_an_example() {
         &["par"],
         &["par", "create"],
         &["par", "inspect"],
+        &["pull"],
+        &["push"],
         &["inspect"],
     ];
     let mut session = Session::new();
@@ -61,6 +63,9 @@ fn wrong_usage_is_told_in_the_form_that_was_asked_for() {
         &["run", "--log", "cofferdam=nonsense", "-o", "json"],
         &["run", "-m", "missing.yaml", "-o", "json"],
         &["run", "--trust", "nobody", "-o", "json"],
+        &["pull", "echo:1", "-o", "json"],
+        &["push", "registry.example/echo:1", "missing.wasm", "-o", "json"],
+        &["pull", "registry.example/echo:1", "--registry-ca", "plain.wasm", "-o", "json"],
         &["run", "--unmetered-issuer", "AA5WXU6O3JGOB5MR5HLE7VKSRJLPWQJABBXC7FYO7O74YLTYTEPDOJCU", "-o", "json"],
         &["run", "--unmetered-issuer", "MC55H6NHSW63LK2XMMF54BVLQYRNETXE5POCIR3U5MKILGUCGAFMCRY2", "-o", "json"],
     ] {
@@ -72,9 +77,8 @@ fn wrong_usage_is_told_in_the_form_that_was_asked_for() {
 #[test]
 fn what_comes_later_is_refused_and_not_ignored() {
     let with_value = ["rpc-host", "rpc-port", "rpc-jwt", "rpc-seed", "rpc-credsfile", "control-host", "control-port"];
-    let with_value =
-        [&with_value[..], &["control-jwt", "control-seed", "control-credsfile", "allowed-insecure"]].concat();
-    let bare = ["allow-live-updates", "disable-strict-update-check", "allow-oci-latest"];
+    let with_value = [&with_value[..], &["control-jwt", "control-seed", "control-credsfile"]].concat();
+    let bare = ["allow-live-updates", "disable-strict-update-check"];
     let mut session = Session::new();
     for flag in with_value.iter().map(|flag| vec![format!("--{flag}"), "hunter2".to_owned()]) {
         let output = session.run(&["run", &flag[0], &flag[1], "-o", "json"]);

@@ -16,6 +16,8 @@ pub struct Actor {
     pub(super) wasm: Arc<[u8]>,
     pub(super) source: String,
     pub(super) limits: Option<ActorLimits>,
+    /// Whether `source` is a reference to a registry.
+    pub(super) from_registry: bool,
     verified: Verified<ActorMetadata>,
 }
 
@@ -32,9 +34,9 @@ impl Actor {
         Self::new(&path.display().to_string(), wasm.into())
     }
 
-    fn new(source: &str, wasm: Arc<[u8]>) -> Result<Self> {
+    pub(super) fn new(source: &str, wasm: Arc<[u8]>) -> Result<Self> {
         let verified = verify_actor(source, &wasm, &Trust::Any, SystemTime::now()).map_err(HostError::Claims)?;
-        Ok(Self { wasm, source: source.to_owned(), limits: None, verified })
+        Ok(Self { wasm, source: source.to_owned(), limits: None, from_registry: false, verified })
     }
 
     /// Other limits than the host's.

@@ -40,6 +40,7 @@ impl Host {
         let limits = actor.limits.unwrap_or(self.inner.actor_limits());
         let metering = self.inner.config.metering_of(&verified);
         let call_limits = self.inner.config.limits;
+        let from_registry = actor.from_registry;
         let (name, image, entity) = (actor.name(), actor.source.clone(), WasmCloudEntity::Actor(public_key.clone()));
         let load = move || {
             let spec = ActorSpec { entity, name, wasm: &actor.wasm, metering, limits, call_limits };
@@ -48,7 +49,7 @@ impl Host {
         let loaded = tokio::task::spawn_blocking(load).await;
         let module = loaded.map_err(|error| HostError::Internal { message: error.to_string() })??;
 
-        let entry = RunningActor { claims: Arc::new(verified), module: Arc::new(module), image };
+        let entry = RunningActor { claims: Arc::new(verified), module: Arc::new(module), image, from_registry };
         let linked = {
             let mut state = self.inner.state.lock();
             if !state.release(&public_key) {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_claims::{Accounts, ActorMetadata, Trust, Verified};
+use cofferdam_registry::{Credentials, Latest};
 
+use super::registry::RegistrySettings;
 use super::{Host, HostError, Result};
 use crate::audit::AuditSizes;
 use crate::control::paths::Place;
@@ -42,6 +44,7 @@ pub(super) struct Config {
     pub(super) sandbox: Sandbox,
     pub(super) provider_calls_max: u32,
     pub(super) audit_sizes: AuditSizes,
+    pub(super) registry: RegistrySettings,
 }
 
 impl Default for Config {
@@ -62,6 +65,7 @@ impl Default for Config {
             sandbox: Sandbox::default(),
             provider_calls_max: PROVIDER_CALLS_MAX,
             audit_sizes: AuditSizes::default(),
+            registry: RegistrySettings::default(),
         }
     }
 }
@@ -200,6 +204,42 @@ impl HostBuilder {
     #[must_use]
     pub fn with_audit_sizes(mut self, sizes: AuditSizes) -> Self {
         self.config.audit_sizes = sizes;
+        self
+    }
+
+    /// Takes references to registries that mean `latest`, or have neither tag nor digest. Refused, unless this is called.
+    #[must_use]
+    pub fn oci_allow_latest(mut self) -> Self {
+        self.config.registry.latest = Latest::Allowed;
+        self
+    }
+
+    /// Speaks plain HTTP to these registries, each as references name it, with its port. None, unless this is called.
+    #[must_use]
+    pub fn oci_allow_insecure(mut self, registries: Vec<String>) -> Self {
+        self.config.registry.insecure = registries;
+        self
+    }
+
+    /// Keeps what comes from registries there. In the state directory, unless this is called.
+    #[must_use]
+    pub fn with_registry_cache(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.registry.cache_dir = Some(dir.into());
+        self
+    }
+
+    /// Trusts the certificates in this file (PEM) for registries, beside the system's.
+    #[must_use]
+    pub fn with_registry_authorities(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.registry.authorities = Some(path.into());
+        self
+    }
+
+    /// Who to be at registries. Unless this is called: as the Docker configuration says for each, else as
+    /// `OCI_REGISTRY_USER` and `OCI_REGISTRY_PASSWORD` say for all.
+    #[must_use]
+    pub fn with_registry_credentials(mut self, credentials: Credentials) -> Self {
+        self.config.registry.credentials = Some(credentials);
         self
     }
 

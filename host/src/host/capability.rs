@@ -15,6 +15,8 @@ pub struct NativeCapability {
     verified: Verified<ProviderMetadata>,
     link_name: Option<String>,
     pub(super) source: String,
+    /// Whether `source` is a reference to a registry.
+    pub(super) from_registry: bool,
     pub(super) grants: Option<Grants>,
     pub(super) limits: ProviderLimits,
     /// How it is restarted, where that differs from the host's.
@@ -35,7 +37,19 @@ impl NativeCapability {
         archive.library(&verified, native_target()).map_err(HostError::Claims)?;
         let (archive, source, limits) = (archive.clone(), source.to_owned(), ProviderLimits::default());
         let (grants, restart, crash_payload_bytes_max) = (None, None, 0);
-        Ok(Self { archive, verified, link_name, source, grants, limits, restart, crash_payload_bytes_max })
+        let from_registry = false;
+        let made = Self {
+            archive,
+            verified,
+            link_name,
+            source,
+            from_registry,
+            grants,
+            limits,
+            restart,
+            crash_payload_bytes_max,
+        };
+        Ok(made)
     }
 
     /// Grants it something of the world, and nothing beyond that: what it needs and is not among these, it does not get.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cofferdam_claims::{ClaimsError, KeyError};
+use cofferdam_registry::{RegistryError, Whose};
 use thiserror::Error;
 
 use crate::actor::ActorError;
@@ -163,12 +164,9 @@ pub enum HostError {
     /// The manifest names a file that isn't there.
     #[error(transparent)]
     Source(SourceError),
-    /// The manifest names something in a registry.
-    #[error("{reference:?} is no file; references to registries are not supported by this version")]
-    Registry {
-        /// The reference.
-        reference: String,
-    },
+    /// Something in a registry could not be had.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// There is no shim.
     #[error(transparent)]
     Shim(#[from] ShimNotFound),
@@ -296,7 +294,10 @@ impl HostError {
             Self::OtherContract { .. } => (Blame::Operator, "link_contract", "link it for the provider's contract"),
             Self::Manifest(error) => return (Blame::Operator, "bad_manifest", error.next_step().to_owned()),
             Self::Source(error) => (Blame::Operator, "no_such_file", error.next_step()),
-            Self::Registry { .. } => (Blame::Operator, "registry_unsupported", "download it, and name the file"),
+            Self::Registry(error) => {
+                let (whose, kind, next) = error.verdict();
+                (blame_of(whose), kind, next)
+            }
             Self::Shim(_) => (Blame::Operator, "no_shim", "install `cofferdam-shim` beside `cofferdam`"),
             Self::Paths(error) => (Blame::Operator, "no_place", error.next_step()),
             Self::StateTaken { .. } => {
@@ -315,5 +316,13 @@ impl HostError {
             Self::Call(_) | Self::Control(_) => (Blame::Host, "internal", "report this as a bug of cofferdam"),
         };
         (blame, kind, next.to_owned())
+    }
+}
+
+fn blame_of(whose: Whose) -> Blame {
+    match whose {
+        Whose::Operator => Blame::Operator,
+        Whose::Registry => Blame::Peer,
+        Whose::Machine => Blame::Host,
     }
 }

@@ -1,12 +1,13 @@
 //! Making what a manifest says true.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::state::Standing;
 use super::{Actor, Host, HostError, NativeCapability, Result};
 use crate::links::Link;
 use crate::manifest::{HostManifest, LinkEntry, Source};
-use crate::words::LinkKey;
+use crate::words::{LinkKey, ProviderKey};
 use cofferdam_claims::ProviderArchive;
 
 impl Host {
@@ -17,10 +18,12 @@ impl Host {
         self.inner.state.lock().add_labels(&manifest.labels);
         for entry in &manifest.actors {
             let source = entry.source(&manifest.base_dir).map_err(HostError::Source)?;
-            let path = file(source)?;
-            let image = path.display().to_string();
-            let actor = blocking(move || Actor::from_file(path)).await;
-            let mut actor = actor.inspect_err(|error| self.inner.image_refused(&image, true, error))?;
+            let mut actor = match source {
+                Source::File(path) => self.actor_from_file(path).await?,
+                // What it means may have changed since, and what runs by it runs on.
+                Source::Registry(reference) if self.runs_actor_of(&reference) => continue,
+                Source::Registry(reference) => self.actor_from_registry(&reference).await?,
+            };
             if let Some(limits) = &entry.limits {
                 actor = actor.with_limits(limits.over(self.inner.actor_limits()));
             }
@@ -31,14 +34,12 @@ impl Host {
         }
         for entry in &manifest.capabilities {
             let source = entry.source(&manifest.base_dir).map_err(HostError::Source)?;
-            let (path, link_name) = (file(source)?, entry.link_name.clone());
-            let image = path.display().to_string();
-            let load = move || {
-                let archive = ProviderArchive::try_load_file(&path).map_err(HostError::Claims)?;
-                NativeCapability::from_named_archive(&path.display().to_string(), &archive, link_name)
+            let link_name = entry.link_name.clone();
+            let capability = match source {
+                Source::File(path) => self.capability_from_file(path, link_name).await?,
+                Source::Registry(reference) if self.runs_provider_of(&reference, link_name.as_deref()) => continue,
+                Source::Registry(reference) => self.capability_from_registry(&reference, link_name).await?,
             };
-            let capability = blocking(load).await;
-            let capability = capability.inspect_err(|error| self.inner.image_refused(&image, false, error))?;
             let capability = capability.with_restart_policy(entry.restart.over(self.inner.config.timing.restart));
             let capability = capability.with_limits(entry.limits).with_crash_payloads(entry.crash_payload_bytes_max);
             let capability = match &entry.grants {
@@ -57,6 +58,34 @@ impl Host {
         }
         self.warn_of_loose_links(&manifest.links);
         Ok(())
+    }
+
+    async fn actor_from_file(&self, path: PathBuf) -> Result<Actor> {
+        let image = path.display().to_string();
+        let actor = blocking(move || Actor::from_file(path)).await;
+        actor.inspect_err(|error| self.inner.image_refused(&image, true, error))
+    }
+
+    async fn capability_from_file(&self, path: PathBuf, link_name: Option<String>) -> Result<NativeCapability> {
+        let image = path.display().to_string();
+        let source = image.clone();
+        let load = move || {
+            let archive = ProviderArchive::try_load_file(&path).map_err(HostError::Claims)?;
+            NativeCapability::from_named_archive(&source, &archive, link_name)
+        };
+        let capability = blocking(load).await;
+        capability.inspect_err(|error| self.inner.image_refused(&image, false, error))
+    }
+
+    fn runs_actor_of(&self, reference: &str) -> bool {
+        self.inner.state.lock().actors.values().any(|actor| actor.from_registry && actor.image == reference)
+    }
+
+    fn runs_provider_of(&self, reference: &str, link_name: Option<&str>) -> bool {
+        let wanted = ProviderKey::new("", link_name).link_name;
+        let state = self.inner.state.lock();
+        let mut of_registries = state.providers.iter().filter(|(_, running)| running.from_registry);
+        of_registries.any(|(key, running)| running.image == reference && key.link_name == wanted)
     }
 
     /// A link may come before its sides, so it is no error that one is missing; it is a slip more often than not.
@@ -86,14 +115,7 @@ impl Host {
     }
 }
 
-fn file(source: Source) -> Result<std::path::PathBuf> {
-    match source {
-        Source::File(path) => Ok(path),
-        Source::Registry(reference) => Err(HostError::Registry { reference }),
-    }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| HostError::Internal { message: error.to_string() })?
 }

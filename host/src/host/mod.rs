@@ -21,6 +21,7 @@ mod manifest;
 mod nobody;
 mod operations;
 mod providers;
+mod registry;
 mod state;
 mod telling;
 
@@ -31,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use cofferdam_channel::Cancelled;
 use cofferdam_claims::{ActorMetadata, Claims, KeyPair, Trust};
+use cofferdam_registry::Registry;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 
@@ -117,6 +119,7 @@ struct Running {
     _claim: identity::Claim,
     actors: Arc<ActorRuntime>,
     surroundings: Surroundings,
+    registry: Registry,
     server: Mutex<Option<Server>>,
     since: Instant,
 }
@@ -163,6 +166,7 @@ impl Host {
         let spawner = Arc::new(
             Spawner::start(config.sandbox).map_err(HostError::system("starting the thread that starts shims"))?,
         );
+        let registry = config.registry.registry(&state_dir)?;
         warn_of(config);
         let audit = auditing::begin(config, &state_dir, &key)?;
         // The last that can fail. Whoever asks before the rest is done is told that the host has not been started.
@@ -193,6 +197,7 @@ impl Host {
                 inbound: self.inner.broker.clone(),
                 tier: self.inner.config.tier,
             },
+            registry,
             server: Mutex::new(server),
             since: Instant::now(),
         };

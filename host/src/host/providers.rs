@@ -31,8 +31,7 @@ impl Host {
         let running = self.inner.running()?;
         let (verified, library) = capability.verify(&self.inner.config.trust)?;
         let (key, contract_id) = (capability.key(), verified.metadata().capid.clone());
-        let name = key.to_string();
-        let taken = HostError::ProviderRuns { provider: key.clone() };
+        let (name, taken) = (key.to_string(), HostError::ProviderRuns { provider: key.clone() });
         {
             let mut state = self.inner.state.lock();
             state.check_contract(&contract_id)?;
@@ -71,6 +70,7 @@ impl Host {
             claims: Arc::new(verified),
             provider: provider.clone(),
             image: capability.source.clone(),
+            from_registry: capability.from_registry,
             authority,
             sandbox,
             calls_max,

@@ -21,6 +21,8 @@ pub(super) struct RunningActor {
     pub(super) claims: Arc<Verified<ActorMetadata>>,
     pub(super) module: Arc<ActorModule>,
     pub(super) image: String,
+    /// Whether that is a reference to a registry.
+    pub(super) from_registry: bool,
 }
 
 impl RunningActor {
@@ -35,6 +37,8 @@ pub(super) struct RunningProvider {
     pub(super) claims: Arc<Verified<ProviderMetadata>>,
     pub(super) provider: Arc<Provider>,
     pub(super) image: String,
+    /// Whether that is a reference to a registry.
+    pub(super) from_registry: bool,
     /// What it may have of the world.
     pub(super) authority: Authority,
     /// How its process is confined.

@@ -35,9 +35,10 @@ const ARROWS: &[Arrows] = &[
     Arrows { folder: "channel",       may_import: &["protocol"],                     never: &["wasmer"] },
     Arrows { folder: "claims",        may_import: &[],                               never: ASYNC_AND_NIX },
     Arrows { folder: "library",       may_import: &["sdk/abi"],                      never: ASYNC_AND_IO },
-    Arrows { folder: "host",          may_import: &["channel", "claims"],            never: &["hyper"] },
+    Arrows { folder: "registry",      may_import: &[],                               never: &["nix", "libc", "interprocess"] },
+    Arrows { folder: "host",          may_import: &["channel", "claims", "registry"], never: &["hyper"] },
     Arrows { folder: "provider-shim", may_import: &["channel", "library", "sdk/abi"], never: NEVER_IN_SHIM },
-    Arrows { folder: "cli",           may_import: &["claims", "host", "library"],    never: &["wasmer"] },
+    Arrows { folder: "cli",           may_import: &["claims", "host", "library", "registry"], never: &["wasmer"] },
     Arrows { folder: "sdk/abi",       may_import: &[],                               never: &["tokio", "serde", "libc"] },
     Arrows { folder: "sdk/provider",  may_import: &["sdk/abi"],                      never: &["hyper"] },
     Arrows { folder: "sdk/testkit",   may_import: &["channel", "sdk/provider"],      never: &[] },
@@ -47,7 +48,7 @@ const ARROWS: &[Arrows] = &[
     Arrows { folder: "sdk/legacy",    may_import: &["sdk/abi"],                      never: &[] },
     Arrows { folder: "providers/*",   may_import: &["sdk/provider"],                 never: &["wasmer"] },
     // Their lists of attempts and faults are what the tests walk.
-    Arrows { folder: "tests",         may_import: &["claims", "host", "sdk/testkit/faults", "sdk/testkit/rogue"], never: &[] },
+    Arrows { folder: "tests",         may_import: &["claims", "host", "registry", "sdk/testkit/faults", "sdk/testkit/rogue"], never: &[] },
     Arrows { folder: "tests/probe",   may_import: &["sdk/provider", "sdk/testkit/faults"], never: &["wasmer"] },
     Arrows { folder: "benches",       may_import: &[ANYTHING],                       never: &[] },
     Arrows { folder: "benches/slow",  may_import: &["sdk/provider"],                 never: &["tokio", "wasmer"] },
@@ -59,6 +60,9 @@ const DOORS: &[Door] = &[
     Door { package: "wasmer", folders: &["host"] },
     Door { package: "wasmer-middlewares", folders: &["host"] },
     Door { package: "wascap", folders: &["claims"] },
+    Door { package: "oci-client", folders: &["registry"] },
+    Door { package: "reqwest", folders: &["registry"] },
+    Door { package: "rustls", folders: &["registry"] },
 ];
 
 /// Crates that measure or test the whole: no door is closed to them.
@@ -187,7 +191,7 @@ mod tests {
             (
                 package("tests", &[ours("channel")]),
                 Some(
-                    "tests/Cargo.toml: may not import channel (it may import: claims, host, sdk/testkit/faults, sdk/testkit/rogue)",
+                    "tests/Cargo.toml: may not import channel (it may import: claims, host, registry, sdk/testkit/faults, sdk/testkit/rogue)",
                 ),
             ),
             (package("benches", &[ours("channel"), ours("host")]), None),

@@ -26,6 +26,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "cargo-clippy", why: "the lints step",                             from: Source::Toolchain("clippy") },
     Needed { program: "cc",           why: "links Rust, and compiles the C of ring, blake3 and corosensei", from: Source::Apt("gcc") },
     Needed { program: "git",          why: "says which files belong to the repository",  from: Source::Apt("git") },
+    Needed { program: "docker-registry", why: "the registry that tests pull from and push to", from: Source::Apt("docker-registry") },
 ];
 
 /// Finds or installs every program, then fetches every dependency, so that no later step but `deny` waits for the network.

@@ -1,4 +1,4 @@
-//! What the reference's command line has and this version has not: the lattice and registries. Such a flag or variable is
+//! What the reference's command line has and this version has not: the lattice and live updates. Such a flag or variable is
 //! an error that says so; a host that ignored it would run alone while its operator believes it does not.
 
 use std::collections::BTreeMap;
@@ -33,14 +33,9 @@ pub(super) struct LaterArgs {
     allow_live_updates: bool,
     #[arg(long, hide = true)]
     disable_strict_update_check: bool,
-    #[arg(long, hide = true)]
-    allow_oci_latest: bool,
-    #[arg(long, hide = true, num_args = 1..)]
-    allowed_insecure: Vec<String>,
 }
 
 const LATTICE: &str = "the lattice";
-const REGISTRIES: &str = "registries";
 const UPDATES: &str = "live updates";
 
 /// The reference reads these when the flag is not given.
@@ -73,8 +68,6 @@ impl LaterArgs {
             ("--control-credsfile", self.control_credsfile.is_some(), LATTICE),
             ("--allow-live-updates", self.allow_live_updates, UPDATES),
             ("--disable-strict-update-check", self.disable_strict_update_check, UPDATES),
-            ("--allow-oci-latest", self.allow_oci_latest, REGISTRIES),
-            ("--allowed-insecure", !self.allowed_insecure.is_empty(), REGISTRIES),
         ];
         if let Some((flag, _, part)) = flags.into_iter().find(|(_, given, _)| *given) {
             return Err(refused(flag, part, "leave it out"));

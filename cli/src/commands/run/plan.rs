@@ -10,6 +10,7 @@ use cofferdam_host::manifest::HostSection;
 use cofferdam_host::{HostBuilder, Sandbox};
 
 use super::RunArgs;
+use crate::commands::registry::cache_of;
 use crate::connect::{NAMESPACE, namespace_of};
 use crate::failure::{Exit, Failure};
 
@@ -24,6 +25,16 @@ pub(super) struct Plan {
     labels: Vec<(String, String)>,
     shim: Option<PathBuf>,
     sandbox: Sandbox,
+    registries: Registries,
+}
+
+/// How registries are used. A manifest has no say in it.
+#[derive(Debug, PartialEq, Eq)]
+struct Registries {
+    latest: bool,
+    insecure: Vec<String>,
+    cache: Option<PathBuf>,
+    authorities: Option<PathBuf>,
 }
 
 impl Plan {
@@ -42,7 +53,13 @@ impl Plan {
         let unmetered = unmetered(&args.unmetered_issuers, environment, &manifest.unmetered_issuers)?;
         let sandbox = sandbox(args.sandbox, environment)?;
         let (labels, shim) = (args.labels.clone(), args.shim.clone());
-        Ok(Self { namespace, socket, state_dir, trust, unmetered, labels, shim, sandbox })
+        let registries = Registries {
+            latest: args.registry.allow_oci_latest,
+            insecure: args.allowed_insecure.clone(),
+            cache: cache_of(args.registry_cache.as_deref(), environment),
+            authorities: args.registry.authorities(environment),
+        };
+        Ok(Self { namespace, socket, state_dir, trust, unmetered, labels, shim, sandbox, registries })
     }
 
     pub(super) fn namespace(&self) -> &str {
@@ -64,8 +81,25 @@ impl Plan {
         for (name, value) in &self.labels {
             builder = builder.with_label(name, value);
         }
+        let builder = self.registries.tell(builder);
         match &self.shim {
             Some(shim) => builder.with_shim(shim),
+            None => builder,
+        }
+    }
+}
+
+impl Registries {
+    fn tell(&self, builder: HostBuilder) -> HostBuilder {
+        let mut builder = builder.oci_allow_insecure(self.insecure.clone());
+        if self.latest {
+            builder = builder.oci_allow_latest();
+        }
+        if let Some(cache) = &self.cache {
+            builder = builder.with_registry_cache(cache);
+        }
+        match &self.authorities {
+            Some(authorities) => builder.with_registry_authorities(authorities),
             None => builder,
         }
     }
