@@ -84,7 +84,7 @@ pub(crate) fn measure() -> Vec<Row> {
         while_down: WhileDown::Wait,
         ..RestartPolicy::default()
     });
-    let [restarted, p50_restarted] = scene.rows("dies without end", Trouble::Restarted);
+    let [restarted, p50_restarted] = scene.rows("flaps", Trouble::Restarted);
     let [burning, p50_burning] = scene.rows("computes", Trouble::Burning);
     scene.stop();
     vec![crashing.at_most(CRASHING_RATIO_MAX), p50_crashing, restarted, p50_restarted, burning, p50_burning]
